@@ -10,7 +10,9 @@ from advisor.options import TaskKind
 from advisor.sentences import capital
 from dashboards import blocks, pieces, state
 from dashboards.browser import browse
+from harness.bakeoff.evalset import other_editions
 from harness.bakeoff.results import ArmResult
+from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import UserError, command
 from harness.core.wording import one_line
 from harness.curve.run import read_curves
@@ -124,15 +126,23 @@ def robustness(c: ReportContext) -> None:
     blocks.show(found)
 
 
-def freshness(c: ReportContext) -> None:
+def freshness(c: ReportContext, folder: RunFolder) -> None:
     """What keeping up with change takes."""
     found = freshness_section(c)
-    if not found.blocks:
-        st.info("No drill is stored with this run.")
-        drill = command("freshness", "PLAN.yaml", "--run", c.results.run_id)
+    if found.blocks:
+        blocks.show(found)
+        return
+    st.info("No drill is stored with this run.")
+    if c.results.task is not TaskKind.QUESTION_ANSWERING:
+        drill = command("freshness", "PLAN.yaml", "--run", folder.run_id)
         pieces.command(drill, "drills a change of the labels or facts")
         return
-    blocks.show(found)
+    plan = folder.plan()
+    other = other_editions(plan, folder)[-1:]
+    named = [f"edition={one}" for one in other] or ["docs=FOLDER", "file=TABLE"]
+    second = [word for one in named for word in ("--second", one)]
+    price = ["--wrong-answer-usd", "USD"] if plan.cost.wrong_answer_usd is None else []
+    pieces.command(command("freshness", folder.run_id, *second, *price), "drills a change of the documents")
 
 
 def show(page: RunPage, results: RunResults) -> None:
@@ -161,7 +171,7 @@ def show(page: RunPage, results: RunResults) -> None:
         case "Robustness":
             robustness(c)
         case "Change":
-            freshness(c)
+            freshness(c, state.folder_of(page.run_id))
         case "Answers":
             browse(page, results)
         case _:

@@ -127,6 +127,17 @@ def passages_of(plan: ExperimentPlan, context: Context, folder: RunFolder) -> di
         return {}
 
 
+def other_editions(plan: ExperimentPlan, folder: RunFolder) -> tuple[str, ...]:
+    """The editions of a run's documents that it was not about; none of a file's, or where the set is gone."""
+    if not plan.data.evalset:
+        return ()
+    try:
+        card, _ = load_card(_evalset_at(plan.data.evalset, folder.homes()))
+        return tuple(one for one in card.documents if one != card.edition(plan.data.edition))
+    except DataError:
+        return ()
+
+
 def out_of_scope_rows(
     plan: ExperimentPlan, context: Context, folder: RunFolder | None = None
 ) -> tuple[Item, ...]:

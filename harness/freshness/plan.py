@@ -108,12 +108,25 @@ def parse_drill(text: str, source: str) -> DrillPlan:
             run="harness freshness evalsets/support-tickets/drill.yaml",
         )
     experiment = build_plan({key: value for key, value in raw.items() if key != SECTION}, source)
+    return drill_on(experiment, raw[SECTION], source)
+
+
+def drill_on(experiment: ExperimentPlan, change: object, source: str) -> DrillPlan:
+    """A drill of the arms of a plan.
+
+    Args:
+        change: as the part `freshness` of a plan has it.
+        source: the plan's file or run, for messages.
+
+    Raises:
+        UsageError: if there is no such change, or the arms or prices of the plan allow no drill.
+    """
     try:
-        change = ChangePlan.model_validate(raw[SECTION])
+        stated = ChangePlan.model_validate(change)
     except ValidationError as error:
         raise UsageError(f"{source} is no drill: {faults_of(error, SECTION)}", allowed=_ALLOWED) from error
     _check(experiment, source)
-    return DrillPlan(experiment=experiment, change=change)
+    return DrillPlan(experiment=experiment, change=stated)
 
 
 def _check(plan: ExperimentPlan, source: str) -> None:
@@ -121,7 +134,8 @@ def _check(plan: ExperimentPlan, source: str) -> None:
         raise UsageError(
             f"{source} states no cost of a wrong answer: no rate of change can be worked out.",
             got="no cost.wrong_answer_usd",
-            allowed="an amount in dollars, 0 where a wrong answer costs nothing",
+            allowed="an amount in dollars, 0 where a wrong answer costs nothing: in the plan, or with "
+            "--wrong-answer-usd",
         )
     composed = [str(arm.id) for arm in plan.arms if arm.option is Option.ROUTE]
     if composed:

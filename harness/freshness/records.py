@@ -95,6 +95,11 @@ class ArmDrill:
         return sum(self.update_s) / len(self.update_s) if self.update_s else None
 
     @property
+    def must_keep_up(self) -> bool:
+        """Whether the change made answers old that it could give, and it was brought up to date."""
+        return self.upkeep is not Upkeep.NOTHING and bool(self.update_s) and self.stale[0].value is not None
+
+    @property
     def measurable(self) -> bool:
         """Whether it beats the floor on unchanged items, so that its curve says something."""
         low = None if self.above_floor is None else self.above_floor.low

@@ -139,12 +139,22 @@ def _reasons(found: Found) -> Iterator[Reason]:
 
 
 def _keeping_up(found: Found) -> Iterator[Reason]:
-    """What a drill found of the arm to use beside the first arm that keeps up in the other way."""
-    arm = found.choice.arm
-    for rate in found.drill.rates if found.drill is not None else ():
-        if arm in (rate.retrieving, rate.training):
-            yield Reason(kind=ReasonKind.KEEPS_UP, arm=arm, rate=rate)
-            return
+    """What a drill found of the arm to use: beside the first that keeps up in the other way, or by itself."""
+    arm, drill = found.choice.arm, found.drill
+    if arm is None or drill is None:
+        return
+    rate = next((one for one in drill.rates if arm in (one.retrieving, one.training)), None)
+    alone = drill.arm(arm)
+    if rate is not None:
+        yield Reason(kind=ReasonKind.KEEPS_UP, arm=arm, rate=rate)
+    elif alone is not None and alone.must_keep_up:
+        yield Reason(
+            kind=ReasonKind.KEEPS_UP,
+            arm=arm,
+            estimate=alone.stale[0],
+            cost=alone.update_usd,
+            update_s=alone.mean_update_s,
+        )
 
 
 def _reasons_for(arm: ArmResult, found: Found) -> Iterator[Reason]:

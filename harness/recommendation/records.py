@@ -86,6 +86,8 @@ class Reason:
         once, labels: what building it takes, and the labels that show whether it keeps the floor, within
             `horizon_months`.
         rate: from how many changes a month retrieving wins against training again, by a drill.
+        update_s: of an arm that was drilled beside none that keeps up in the other way: seconds until it is
+            right again, for `cost`; `estimate` is the share of its answers that are old until then.
     """
 
     kind: ReasonKind
@@ -105,6 +107,7 @@ class Reason:
     labels: Money | None = None
     horizon_months: float | None = None
     rate: ChangeRate | None = None
+    update_s: float | None = None
 
 
 class Certainty(StrEnum):

@@ -13,7 +13,9 @@ from harness.curve.records import LearningCurves
 from harness.curve.run import write_curves
 from harness.recommendation.store import read_results
 from tests.dashboards.conftest import Open, words
+from tests.harness.cli.test_freshness import documents
 from tests.harness.curve.test_fit import curve, exact
+from tests.support.desk import command
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Robustness", "Answers")
@@ -127,3 +129,27 @@ def test_a_curve_of_another_version_says_what_makes_it_anew(open_page: Open, run
     app = open_page(runs, "quality")
     app.segmented_control(key="part").set_value("Learning").run()
     assert not app.exception and "written by another version" in words(app)
+
+
+def test_a_run_over_documents_names_a_drill_that_can_be_run(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The command has the run's other edition, and what it stores is on the page."""
+    pytest.importorskip("kreuzberg")
+    harness = command(monkeypatch, capfd, tmp_path)
+    documents(tmp_path, "january", july=False)
+    documents(tmp_path, "july", july=True)
+    asked = ("bakeoff", "--docs", "january", "--questions", "january.csv", "--arms", "floor,neighbours")
+    assert harness(*asked).code == 0
+
+    def change() -> str:
+        app = open_page(tmp_path / "runs", "quality")
+        return words(app.segmented_control(key="part").set_value("Change").run())
+
+    run = find_run(tmp_path / "runs", "latest").run_id
+    shown = f"harness freshness {run} --second docs=FOLDER --second file=TABLE --wrong-answer-usd USD"
+    assert shown in change()
+    drilled = shown.replace("FOLDER", "july").replace("TABLE", "july.csv").replace("USD", "0.5")
+    assert harness(*drilled.split()[1:]).code == 0
+    said = change()
+    assert "When facts change" in said and "Until then" in said and "--second" not in said

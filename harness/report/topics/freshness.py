@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from advisor.money.ledger import Money
 from advisor.sentences import capital
 from harness.core.records import ArmId, Estimate
 from harness.core.wording import MISSING, bounds, counted, decimal, money, percent, share_sentence
@@ -120,14 +121,17 @@ def _namer(drill: Drill) -> Callable[[ArmId], str]:
 def _until_right(drill: Drill) -> Iterator[str]:
     """How long each option that has to keep up is behind, and what it says meanwhile."""
     for arm in drill.arms:
-        seconds, stale = arm.mean_update_s, arm.stale[0]
-        if arm.upkeep is Upkeep.NOTHING or seconds is None or stale.value is None:
-            continue
-        yield (
-            f"{capital(_namer(drill)(arm.arm))} is up to date {_seconds(seconds)} after the change, for "
-            f"{money(arm.update_usd.usd)} of machine time. Until then {share_sentence(stale)} of its answers "
-            "to what changed are the old ones."
-        )
+        if arm.must_keep_up:
+            yield update_sentence(_namer(drill)(arm.arm), arm.mean_update_s, arm.update_usd, arm.stale[0])
+
+
+def update_sentence(who: str, seconds: float | None, cost: Money | None, stale: Estimate | None) -> str:
+    """How long an option is behind after a change, for what, and what it says meanwhile."""
+    assert seconds is not None and cost is not None, "it was brought up to date"
+    return (
+        f"{capital(who)} is up to date {_seconds(seconds)} after the change, for {money(cost.usd)} of "
+        f"machine time. Until then {share_sentence(stale)} of its answers to what changed are the old ones."
+    )
 
 
 def _changes(drill: Drill) -> tuple[Block, ...]:

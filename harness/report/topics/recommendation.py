@@ -50,7 +50,7 @@ from harness.recommendation.records import (
     RunResults,
     StepKind,
 )
-from harness.report.topics.freshness import rate_sentence
+from harness.report.topics.freshness import rate_sentence, update_sentence
 from harness.tasks.classification import ACCURACY
 from harness.tasks.records import Metric
 
@@ -147,7 +147,9 @@ def reason_sentence(reason: Reason, words: RunWords = BARE) -> str:
             tested = counted(n, "test item cannot", "test items cannot")
             return f"{tested} show anything: below {LEAST_ITEMS} no comparison can come out."
         case ReasonKind.KEEPS_UP:
-            return "" if reason.rate is None else f"{rate_sentence(reason.rate, words.name)}."
+            if reason.rate is not None:
+                return f"{rate_sentence(reason.rate, words.name)}."
+            return update_sentence(_one(reason.arm, words), reason.update_s, reason.cost, reason.estimate)
         case ReasonKind.ONLY_ONE:
             return "Every other option is worse, not shown to be within the margin, or breaks a limit."
         case _:

@@ -13,10 +13,13 @@ import yaml
 from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option
 from harness.bakeoff import arm_factory
+from harness.bakeoff.run_folder import list_runs
 from harness.core.records import Artefact, Conversation
 from harness.core.serial import decode
 from harness.freshness.records import Drill, Group, Moment, Upkeep
 from harness.models.base import ChatReply, ChatRequest
+from harness.recommendation.records import ReasonKind
+from harness.recommendation.store import read_results
 from tests.support.desk import Command, write_tickets
 from tests.support.doubles import ScriptedChat, ScriptedTuner
 
@@ -200,3 +203,26 @@ def test_facts_change_and_the_documents_are_indexed_again(
     there = next((tmp_path / "runs" / "freshness").glob("*/documents"))
     assert {path.name for path in there.iterdir()} == {f"{n}.md" for n, fact in enumerate(FACTS) if fact[3]}
     assert not drill.rates and not best.measurable, "no item is unchanged"
+
+
+def test_a_run_over_documents_is_drilled_as_it_stands(harness: Command, tmp_path: Path) -> None:
+    """No plan is written: the run's arms, its other documents, and the reason in its own report."""
+    pytest.importorskip("kreuzberg")
+    documents(tmp_path, "january", july=False)
+    documents(tmp_path, "july", july=True)
+    words = ("bakeoff", "--docs", "january", "--questions", "january.csv", "--arms", "floor,neighbours")
+    assert harness(*words).code == 0
+    other = ("freshness", "latest", "--second", "docs=july", "--second", "file=july.csv")
+    refused = harness(*other)
+    assert refused.code == 2 and "--wrong-answer-usd" in refused.err
+    assert harness("freshness", "latest", "--wrong-answer-usd", "0.5").code == 2
+    said = harness(*other, "--wrong-answer-usd", "0.5")
+    assert said.code == 0, said.err
+    told = " ".join(harness("score", "latest").out.split())
+    assert "When facts change" in told
+    assert "100.0 % (95 % interval" in told.split("Until then", 1)[1]
+    [folder] = list_runs(tmp_path / "runs")
+    reason = read_results(folder).recommendation.reasons[-1]
+    assert reason.kind is ReasonKind.KEEPS_UP and reason.rate is None
+    assert reason.estimate is not None and reason.estimate.value == 1.0
+    assert reason.update_s is not None and reason.update_s > 0 and reason.cost is not None
