@@ -10,8 +10,8 @@ import csv
 import dataclasses
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -22,7 +22,7 @@ import typer
 
 from advisor.numbers import NumberFault, NumberKind, read_number
 from advisor.options import current_name
-from harness.core.errors import IncompleteRun, UsageError, command
+from harness.core.errors import DataError, IncompleteRun, UsageError, command
 
 if TYPE_CHECKING:
     from harness.bakeoff.planning import PlanRequest
@@ -339,7 +339,9 @@ class RowOptions:
         labels, fields = list(split_names(self.label)), list(split_names(self.fields))
         asked = self._asked()
         if self.data and not self.evalset and not (self.text and (labels or fields)):
-            self._name_columns()
+            raise self._unnamed(self.data, "text and label", self._columns(self.data))
+        if self.questions and not (self.text and self.answer):
+            self._need_questions()
         return {
             "evalset": self.evalset,
             "file": self.data or self.questions,
@@ -379,9 +381,18 @@ class RowOptions:
             )
         return bool(self.docs)
 
-    def _name_columns(self) -> None:
-        """Say which columns there are to choose from."""
-        from harness.data.columns import column_name
+    def _need_questions(self) -> None:
+        """The columns of a questions' table go by these names unless named."""
+        from harness.data.columns import match_columns
+
+        asked = {"text": tuple(split_names(self.text)) or ("question",), "answer": (self.answer or "answer",)}
+        with suppress(DataError):  # what no table is, is said where its rows are read
+            columns = self._columns(self.questions)
+            if match_columns(asked, columns).missing:
+                raise self._unnamed(self.questions, "question and answer", columns)
+
+    def _columns(self, file: str) -> tuple[str, ...]:
+        """The columns there are to choose from."""
         from harness.data.load import columns_of
         from harness.data.settings import TableForm
 
@@ -392,12 +403,18 @@ class RowOptions:
             no_header=self.no_header,
             no_quotes=self.no_quotes,
         )
-        found = columns_of(Path(self.data), form)
-        raise UsageError(
-            "A file needs the names of its text and label columns (--text, --label or --fields).",
-            got=f"--data {self.data}",
-            allowed=", ".join(map(column_name, found)),
-            run=command("bakeoff", "--data", self.data, "--text", "COLUMN[,COLUMN]", "--label", "COLUMN"),
+        return columns_of(Path(file), form)
+
+    def _unnamed(self, file: str, which: str, columns: Sequence[str]) -> UsageError:
+        from harness.data.columns import column_name
+
+        last = "--answer" if self.questions else "--label"
+        flags = "--text, --answer" if self.questions else "--text, --label or --fields"
+        return UsageError(
+            f"A file needs the names of its {which} columns ({flags}).",
+            got=f"--{'questions' if self.questions else 'data'} {file}",
+            allowed=", ".join(map(column_name, columns)),
+            run=f"the same command with --text COLUMN[,COLUMN] {last} COLUMN",
         )
 
 

@@ -168,6 +168,15 @@ def test_a_file_without_named_columns_is_answered_with_its_columns(harness: Comm
     )
 
 
+def test_questions_under_other_names_are_answered_with_their_columns(
+    harness: Command, tmp_path: Path
+) -> None:
+    table = tmp_path / "fragen.csv"
+    table.write_text("Frage;Antwort\nWie viel?;28\n", encoding="utf-8")
+    asked = ["bakeoff", "--docs", str(tmp_path), "--questions", str(table), "--arms", "floor"]
+    refused(harness(*asked), 2, "question and answer columns", "'Frage', 'Antwort'", "--answer COLUMN")
+
+
 def test_no_runs_is_no_error(harness: Command) -> None:
     assert harness("runs").code == 0
     assert harness("runs", "--json").out.strip() in {"[]", '{"runs": []}'}
