@@ -39,6 +39,7 @@ from benchmarks.running import free_port, running, vllm_environ
 ROOT = Path(__file__).resolve().parents[1]
 _OWN_SLOTS = 4
 _SHARE = 0.7
+_VLLM = "vLLM, bf16, eager"
 _LLAMA = """
 import sys, threading, xllamacpp
 file, port, slots, threads = sys.argv[1], *map(int, sys.argv[2:])
@@ -146,7 +147,7 @@ def vllm_engine(bench: Bench) -> Engine | None:
     words = shlex.split(bench.harness(*asked, "--vllm-args", "--enforce-eager"))
     program = str(bench.vllm / words[0])
     environ = vllm_environ(bench.vllm, os.environ)
-    return Engine(name="vLLM, bf16, eager", words=(program, *words[1:]), port=port, environ=environ)
+    return Engine(name=_VLLM, words=(program, *words[1:]), port=port, environ=environ)
 
 
 def measure(bench: Bench, engine: Engine) -> list[str]:
@@ -209,14 +210,17 @@ def _quantile(one: dict[str, Any]) -> str:
     return f"{1000 * one['seconds']:,.0f}{between}"
 
 
-def run(bench: Bench) -> None:
-    """Print the table, engine by engine."""
+def run(bench: Bench, only: str) -> None:
+    """Print the table, engine by engine; `only` those with this in their name."""
     for words in (("gguf", "--precision", "f16"), ("merged",)):
         bench.harness("export", *bench.tuned, "--check", "0", "-o", words[0], "--format", *words)
     heads = ("engine", "asked", "answers/s", "p50 ms", "p95 ms", "p99 ms", "first word p50 / p95", "failed")
     print(f"| {' | '.join((*heads, 'with every label its probability'))} |\n|{'---|' * 9}", flush=True)
     for engine in engines(bench):
-        show(bench, engine)
+        if only in engine.name:
+            show(bench, engine)
+    if only not in _VLLM:
+        return
     vllm = vllm_engine(bench)
     if vllm is None:
         print("vLLM is left out: --vllm names no environment that is there", file=sys.stderr)
@@ -241,6 +245,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=30)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--vllm", type=Path, default=ROOT / ".venv-vllm" / "bin", metavar="BIN")
+    parser.add_argument("--only", default="", help="engines with this in their name")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as room:
         run(
@@ -251,7 +256,8 @@ def main() -> None:
                 duration_s=options.duration,
                 threads=options.threads,
                 vllm=options.vllm.resolve() if (options.vllm / "python").exists() else None,
-            )
+            ),
+            options.only,
         )
 
 

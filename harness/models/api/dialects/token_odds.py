@@ -25,15 +25,34 @@ def answer_odds(text: str, entries: Sequence[object], answers: Sequence[str]) ->
         entries: its tokens with their alternatives.
         answers: the closed set.
     """
+    if len(entries) == 1 and (known := _of_whole_answers(entries[0], answers)) is not None:
+        return _normalised(known)
     pieces = [_piece(entry) for entry in entries]
     written = [piece for piece in pieces if piece is not None]
     place = _place(b"".join(written), text, answers) if written and len(written) == len(pieces) else None
     shares = None if place is None else _shares(list(zip(written, entries, strict=True)), *place)
-    if shares is None:
-        return None
+    return None if shares is None else _normalised(shares)
+
+
+def _normalised(shares: Sequence[float]) -> tuple[float, ...]:
     lifted = [max(share, _LEAST) for share in shares]
     total = math.log(sum(lifted))
     return tuple(math.log(share) - total for share in lifted)
+
+
+def _of_whole_answers(entry: object, answers: Sequence[str]) -> list[float] | None:
+    """A share for each answer, where an answer counts as one token, as in `harness serve`; None elsewhere.
+
+    The token and all that is listed beside it are answers then, whatever the answer is wrapped in.
+    """
+    written = _piece(entry)
+    odds = None if written is None else _odds(written, entry)
+    names = [name.encode() for name in answers]
+    if odds is None or len(odds) < 2 or not odds.keys() <= set(names):
+        return None
+    unseen = len(names) - len(odds)
+    rest = max(0.0, 1.0 - sum(odds.values())) / max(1, unseen)
+    return [odds.get(name, rest) for name in names]
 
 
 def _place(written: bytes, text: str, answers: Sequence[str]) -> tuple[int, list[bytes]] | None:

@@ -54,6 +54,12 @@ def test_a_closing_quote_tells_an_answer_from_one_that_it_begins():
     assert shares('{"label": "bill"}', entries, "bill", "billing") == [0.6, 0.4]
 
 
+def test_a_label_that_counts_as_one_token_is_read_whatever_wraps_it():
+    """As `harness serve` answers: the label as one token, the likeliest other labels beside it."""
+    entries = [token("refund", refund=0.6, re=0.3)]
+    assert shares('{"label": "refund"}', entries, "re", "refund", "login", "news") == [0.3, 0.6, 0.05, 0.05]
+
+
 def test_what_can_begin_no_answer_does_not_count():
     entries = [*OPENING, token("bill", bill=0.3, Hmm=0.4, ref=0.3), token("ing"), token('"}')]
     assert shares('{"label": "billing"}', entries, "billing", "refund") == [0.5, 0.5]
