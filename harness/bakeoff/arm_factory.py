@@ -102,7 +102,7 @@ class ArmFactory:
                 return self._neighbours(arm, task)
             case Option.LINEAR:
                 home = classifier_folder(self._folder, arm.id) if self._keep else None
-                return LinearArm(arm.id, self._embedding(), self._plan.seed, home)
+                return LinearArm(arm.id, self.embedding(), self._plan.seed, home)
             case Option.ENCODER:
                 return self._encoder(arm, seed, task)
             case Option.PROMPT:
@@ -164,7 +164,7 @@ class ArmFactory:
         """The index over the training rows."""
         if self._index is None:
             cache = self._context.cache / "indexes"
-            train, embedder = self._evalset.train, self._embedding()
+            train, embedder = self._evalset.train, self.embedding()
             self._index = TrainingIndex.load_or_build(cache, train, embedder)
             if isinstance(embedder, RememberingEmbedder) and self._index.vectors is not None:
                 embedder.keep([item.text for item in train], self._index.vectors)
@@ -173,7 +173,7 @@ class ArmFactory:
     def passages(self) -> PassageIndex:
         """The index over the passages of the documents."""
         if self._passages is None:
-            self._passages = open_passages(self._evalset.documents, self._embedding(), self._context)
+            self._passages = open_passages(self._evalset.documents, self.embedding(), self._context)
         return self._passages
 
     def close(self) -> None:
@@ -256,7 +256,8 @@ class ArmFactory:
             return TaggerArm(arm.id, settings, task.fields)
         return EncoderArm(arm.id, settings, task.choices)
 
-    def _embedding(self) -> EmbeddingModel | None:
+    def embedding(self) -> EmbeddingModel | None:
+        """The plan's embedding model, guarded by the budget where it is served; None without one."""
         if self._embedder is None:
             opened = self._served_embedding() or open_embedder(self._plan, self._context)
             self._embedder = None if opened is None else RememberingEmbedder(opened)
@@ -313,13 +314,13 @@ def open_embedder(plan: ExperimentPlan, context: Context) -> EmbeddingModel | No
     """The plan's embedding model; None, with a note, where there is none or it is not at hand.
 
     Raises:
-        UsageError: it is behind an API, where only a bake-off asks one.
+        UsageError: it is behind an API, which an `ArmFactory` opens with its guards.
     """
     if not plan.retrieve.embedding:
         return None
     if embedding_identity(plan) is not None:
         raise UsageError(
-            "Texts are embedded on this machine here: only a bake-off embeds them through an API.",
+            "A drill counts an update by its machine time, so its texts are embedded on this machine.",
             got=plan.retrieve.embedding,
             allowed="retrieve.embedding: minilm-l6, a folder or a hub id",
         )

@@ -27,7 +27,7 @@ import numpy as np
 from advisor.options import Option
 from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest, items_digest
 from harness.bakeoff.again import CONSENT, ArmToAsk, asked_again, refuse
-from harness.bakeoff.arm_factory import ArmFactory, open_embedder
+from harness.bakeoff.arm_factory import ArmFactory
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan, dump_plan
@@ -191,21 +191,22 @@ def _curves(
     looks = None
     if request.split == "test":
         looks = count_looks(context.runs, evalset.digests["test"], _look(plan, request))
-    opened = open_embedder(plan, context)
-    texts = [item.text for item in (*evalset.train, *evalset.dev, *evalset.test[: _test_rows(request)])]
-    bench = _CurveBench(
-        home=home,
-        plan=plan,
-        evalset=evalset,
-        context=context,
-        embedder=None if opened is None else KnownTexts(opened, texts),
-        request=request,
-    )
     make_folder(home)
+    texts = [item.text for item in (*evalset.train, *evalset.dev, *evalset.test[: _test_rows(request)])]
     made = []
-    for arm in arms:
-        made.append(_curve(bench, arm, sizes[arm], looks))
-        _keep(home, made[-1])
+    with closing(ArmFactory(plan, evalset, RunFolder(root=home), context)) as factory:
+        opened = factory.embedding()
+        bench = _CurveBench(
+            home=home,
+            plan=plan,
+            evalset=evalset,
+            context=context,
+            embedder=None if opened is None else KnownTexts(opened, texts),
+            request=request,
+        )
+        for arm in arms:
+            made.append(_curve(bench, arm, sizes[arm], looks))
+            _keep(home, made[-1])
     return LearningCurves(curves=tuple(made))
 
 

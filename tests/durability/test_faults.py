@@ -13,6 +13,7 @@ import pytest
 
 from harness.core.records import FailureKind
 from tests.durability.support import Harness, go_on, only_run, right_answer, stored, write_plan
+from tests.harness.models.api.test_client import one_fault_in_five
 from tests.support.people import let_in
 from tests.support.scripted_server import Reply, completion, error, scripted
 
@@ -102,6 +103,11 @@ def test_hundreds_of_faults_of_every_kind(harness: Harness, tmp_path: Path) -> N
     script = survives_faults(harness, tmp_path, each=400)
     assert len(set(script.given)) == len(KINDS) == 17
     print(f"faults: {len(script.given)} of {len(set(script.given))} kinds")
+
+
+@pytest.mark.durability
+def test_three_thousand_questions_with_one_fault_in_five_cost_what_the_server_counted() -> None:
+    one_fault_in_five(3000)
 
 
 def full_disk(harness: Harness, folder: Path, most: int) -> None:

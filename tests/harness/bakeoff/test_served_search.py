@@ -24,6 +24,7 @@ from harness.bakeoff.run_folder import PRIVACY, create_run
 from harness.bakeoff.spending import CallLog
 from harness.core.context import Context
 from harness.core.errors import DataError, ModelUnavailable, OverBudget, UsageError
+from harness.curve.run import CurveRequest, curves_of_plan
 from harness.recommendation.run import run_bakeoff
 from tests.harness.bakeoff.test_budget_of_a_run import MODEL, NOW, context, plan
 from tests.support.doubles import _unit
@@ -121,6 +122,24 @@ def test_all_calls_are_in_the_record_and_sum_to_what_the_server_counted(
     train = {item.text for item in run.items()["train"]}
     sent = [text for texts in embeddings(server) if len(texts) > 1 for text in texts if text in train]
     assert len(sent) == len(train), "the rows are embedded once, for both arms"
+
+
+def test_a_learning_curve_embeds_each_text_once_and_within_the_budget(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    plan = served(tmp_path, server, "linear")
+    request = CurveRequest(options=("linear",), sizes=(6, 9), seeds=1, split="test")
+    with pytest.raises(OverBudget):
+        curves_of_plan(plan, request, priced(tmp_path, budget_usd=Decimal("0.01")))
+    assert not embeddings(server)
+    (curve,) = curves_of_plan(plan, request, priced(tmp_path, budget_usd=Decimal(50))).curves
+    assert [mean.size for mean in curve.means] == [6, 9]
+    rows = load_rows(plan, priced(tmp_path))
+    sent = [text for texts in embeddings(server) for text in texts]
+    assert sorted(sent) == sorted({item.text for item in (*rows.train, *rows.dev, *rows.test)})
+    log = CallLog(tmp_path / "runs" / "curves" / plan.digest[:12] / "journal.sqlite")
+    assert sum(call.usage.embedding_tokens or 0 for call in log.calls() if call.usage) == sum(map(len, sent))
+    log.close()
 
 
 def test_the_budget_ends_a_run_that_embeds_too_much(tmp_path: Path, server: ScriptedServer) -> None:

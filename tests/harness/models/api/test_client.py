@@ -1166,6 +1166,10 @@ def test_refused_calls_cost_nothing_and_lost_ones_their_worst_case():
 
 
 def test_with_one_fault_in_five_every_question_is_settled_once_and_money_is_what_the_server_counted():
+    one_fault_in_five(300)
+
+
+def one_fault_in_five(count: int) -> None:
     faults = (
         error(429, retry_after="1"),
         error(503),
@@ -1182,10 +1186,10 @@ def test_with_one_fault_in_five_every_question_is_settled_once_and_money_is_what
 
     guard = flat_guard("1000")
     with bench(script, guard=guard, concurrency=8, max_retries=3) as b:
-        outcomes = list(b.model.answer(asks(300)))
+        outcomes = list(b.model.answer(asks(count)))
         sent = len(b.server.requests)
-    assert sorted(one.item_id for one in outcomes) == sorted(f"t{n}" for n in range(300))
-    assert sum(one.attempts for one in outcomes) == sent > 300
+    assert sorted(one.item_id for one in outcomes) == sorted(f"t{n}" for n in range(count))
+    assert sum(one.attempts for one in outcomes) == sent > count
     failed = [one for one in outcomes if isinstance(one, Failure)]
     assert failed and {one.kind for one in failed} <= set(FailureKind)
     assert all(
