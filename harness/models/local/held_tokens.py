@@ -20,6 +20,27 @@ WRITTEN = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible":
 """How llguidance is told that text; llama.cpp's, in the schema under `x-guidance`."""
 
 
+def json_grammar(schema: Mapping[str, Any]) -> str:
+    """The grammar of the answers that a schema allows, as llguidance reads it.
+
+    Raises:
+        MissingExtra: without llguidance.
+        DataError: if the schema has something that no grammar is made of.
+    """
+    try:
+        from llguidance import LLMatcher
+    except ImportError as error:
+        raise MissingExtra.of("llguidance", "local") from error
+    try:
+        grammar: str = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=WRITTEN)
+        fault: str = LLMatcher.validate_grammar(grammar)
+    except ValueError as error:  # a name with half a character in it
+        grammar, fault = "", str(error)
+    if fault:
+        raise DataError("No grammar can be made of this schema.", got=fault.splitlines()[0][:200])
+    return grammar
+
+
 class JsonGrammar:
     """The answers that one schema allows, in the tokens of one tokenizer (typed loosely: a heavy import)."""
 
@@ -38,15 +59,11 @@ class JsonGrammar:
             from llguidance.hf import from_tokenizer
         except ImportError as error:
             raise MissingExtra.of("llguidance", "local") from error
+        grammar = json_grammar(schema)
         self._tokens = from_tokenizer(tokenizer, n_vocab=vocabulary)
         self._words = (vocabulary + 31) // 32
         self._vocabulary = vocabulary
-        grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=WRITTEN)
         self._first = LLMatcher(self._tokens, grammar)
-        if self._first.is_error():
-            raise DataError(
-                "No grammar can be made of this schema.", got=self._first.get_error().splitlines()[0][:200]
-            )
 
     def start(self) -> HeldAnswer:
         """The beginning of an answer."""

@@ -31,7 +31,7 @@ from harness.models.base import ChatReply, ChatRequest
 from harness.models.deciding import file_digest, versions_of
 from harness.models.local.choice_tree import ChoiceTree, Following, choice_tree, label_scores, log_sum
 from harness.models.local.engine_address import ask_json
-from harness.models.local.held_tokens import WRITTEN
+from harness.models.local.held_tokens import WRITTEN, json_grammar
 
 _ROOM = 64  # tokens an answer may take at most
 # How many of the likeliest tokens are asked for: after the prompt, after a label's token, and all there are.
@@ -284,9 +284,15 @@ def grammar(choices: Sequence[str]) -> str:
 
 
 def schema_grammar(schema: Mapping[str, Any]) -> str:
-    """A grammar of the answers that a schema allows."""
+    """A grammar of the answers that a schema allows.
+
+    Raises:
+        DataError: if the schema has something that no grammar is made of: llama.cpp would hold an answer to
+            nothing then, and not say so.
+    """
     import xllamacpp
 
+    json_grammar(schema)
     return str(xllamacpp.json_schema_to_grammar({**schema, "x-guidance": WRITTEN}))
 
 

@@ -8,10 +8,10 @@ import math
 
 import pytest
 
-from harness.core.errors import ModelUnavailable
+from harness.core.errors import DataError, ModelUnavailable
 from harness.core.records import Choices, FailureKind, FreeText, JsonSchema, Message
 from harness.models.base import ChatReply, ChatRequest
-from harness.models.local.llama_cpp import LlamaAnswerer, grammar, inert, special_tokens
+from harness.models.local.llama_cpp import LlamaAnswerer, grammar, inert, schema_grammar, special_tokens
 from harness.models.local.transformers_chat import TransformersChat
 from harness.models.open import open_chat
 from harness.models.resolve import GgufFile, local_folder, resolve
@@ -125,6 +125,40 @@ def test_a_gguf_file_is_a_chat_model_that_writes_by_a_schema_or_to_a_length(file
     assert free.cut and free.usage.output_tokens == 5
     assert len(chat.identity.revision) == 64 and dict(chat.identity.decides)["xllamacpp"]
     chat.close()
+
+
+@pytest.mark.parametrize(
+    ("properties", "allowed"),
+    [
+        ({"a": {"type": "string"}}, {"{}"}),  # one text that need not be there
+        ({"a": {"type": "string", "enum": []}}, {"{}"}),
+        ({"a": {"type": "string", "enum": ["x", "x"]}}, {"{}", '{"a": "x"}'}),
+        ({"größe 📦": {"type": "string", "enum": ["é"]}}, {"{}", '{"größe 📦": "é"}'}),
+    ],
+    ids=str,
+)
+def test_odd_schemas_hold_the_answer(file, properties, allowed):
+    chat = LlamaAnswerer("tiny", file, context=512, threads=1)
+    schema = {"type": "object", "properties": properties, "required": [], "additionalProperties": False}
+    reply = chat.answer_one(dataclasses.replace(ask("12"), form=JsonSchema(schema=schema, max_tokens=40)))
+    assert isinstance(reply, ChatReply)
+    assert reply.text in allowed or (reply.cut and reply.text.startswith('{"a": "'))
+    chat.close()
+
+
+@pytest.mark.parametrize(
+    ("held", "fault"),
+    [
+        ({"type": "text"}, "Invalid type: text"),
+        ({"type": "string", "format": "zip"}, "Unknown format: zip"),
+        ({"$ref": "#/nowhere"}, "does not exist"),
+        ({"enum": ["\ud800"]}, "hex escape"),
+    ],
+    ids=str,
+)
+def test_a_schema_that_holds_nothing_is_refused(held, fault):
+    with pytest.raises(DataError, match=fault):
+        schema_grammar({"type": "object", "properties": {"a": held}, "required": ["a"]})
 
 
 def test_a_gguf_file_is_neither_trained_nor_embeds(file, tmp_path):
