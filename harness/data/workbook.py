@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time
 from typing import Any
 
@@ -82,9 +83,16 @@ def _open(content: bytes, name: str) -> Any:
         from python_calamine import CalamineError, CalamineWorkbook
     except ImportError as error:
         raise MissingExtra.of("python-calamine", "tables") from error
-    try:
+    with _reading(name, CalamineError):
         return CalamineWorkbook.from_filelike(io.BytesIO(content))
-    except CalamineError as error:
+
+
+@contextmanager
+def _reading(name: str, fault: type[Exception]) -> Iterator[None]:
+    """What the reader cannot take is a damaged workbook."""
+    try:
+        yield
+    except fault as error:
         raise _damaged(name, error) from error
     except BaseException as error:  # a panic of the reader is no Exception
         if type(error).__name__ != "PanicException":
@@ -102,19 +110,13 @@ def _damaged(name: str, error: BaseException) -> DataError:
 def _cells(book: Any, sheet: str, name: str, most: int | None = None) -> Iterator[Cells]:
     from python_calamine import CalamineError
 
-    try:
+    with _reading(name, CalamineError):
         page = book.get_sheet_by_name(sheet)
         if page.start is None:
             return
         rows = page.to_python(skip_empty_area=True, nrows=most)
-        for number, row in enumerate(rows, start=page.start[0] + 1):
-            yield number, [_text(cell) for cell in row]
-    except CalamineError as error:
-        raise _damaged(name, error) from error
-    except BaseException as error:  # a panic of the reader is no Exception
-        if type(error).__name__ != "PanicException":
-            raise
-        raise _damaged(name, error) from None
+    for number, row in enumerate(rows, start=page.start[0] + 1):
+        yield number, [_text(cell) for cell in row]
 
 
 def _text(cell: object) -> str:

@@ -3,17 +3,15 @@
 The wording below is frozen: a run's plan stores `PROMPT_VERSION`, and a change of one word is a new
 version, since public results moved by 25 points with the prompt alone. An option's content key holds the
 version in which its own wording last changed (`wording_version`). A tuned model is trained,
-scored, exported and served with `tune_messages`, never with another rendering.
+scored, exported and served with the same messages, never with another rendering.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import assert_never
 
 import numpy as np
@@ -26,7 +24,7 @@ from harness.tasks.labels import answer_text, read_label
 from harness.tasks.measures import Measuring
 from harness.tasks.records import Combined, Guide, Metric, Nouns, PromptLimits, Score
 from harness.tasks.scored import Scored
-from harness.tasks.wording import clip
+from harness.tasks.wording import clip, example_turns, messages_digest
 
 LEVELS = " > "
 """Between the levels of a label that is made of several columns."""
@@ -86,8 +84,41 @@ class ClassificationTask:
     def messages(
         self, option: Option, item: Item, shown: Sequence[Item] = (), guide: Guide = Guide.DEFINITIONS
     ) -> tuple[Message, ...]:
-        """The messages of `render`."""
-        return render(option, item, labels=self._labels, shown=shown, limits=self._limits, guide=guide)
+        """The label guide, or one line for a tuned model; examples as turns; the message.
+
+        A tuned model has the labels in its weights; the short system turn keeps templates from inserting a
+        longer one of their own.
+
+        Raises:
+            ValueError: for an option that calls no language model.
+        """
+        match option:
+            case Option.PROMPT:
+                system = (
+                    "Classify the message into exactly one of the labels below. "
+                    "Answer with the label's name only.\n\nLabels:\n" + self._definitions
+                )
+            case Option.RETRIEVE:
+                system = self._beside_examples(guide)
+            case Option.TUNE | Option.TUNE_RETRIEVE:
+                system = _TUNED_TASK
+            case (
+                Option.FLOOR
+                | Option.NEIGHBOURS
+                | Option.LINEAR
+                | Option.ENCODER
+                | Option.ROUTE
+                | Option.EXTERNAL
+            ):
+                raise ValueError(f"{option.value} sends no messages")
+            case _:
+                assert_never(option)
+        examples = () if option in (Option.PROMPT, Option.TUNE) else shown
+        return (
+            Message(role="system", content=system),
+            *example_turns(examples, self.target_text, self._limits.example_chars),
+            Message(role="user", content=clip(item.text, self._limits.item_chars)),
+        )
 
     def form(self, among: Sequence[Item] | None = None) -> Choices:
         """The labels in words, in their order; all of them where no row is given.
@@ -138,12 +169,32 @@ class ClassificationTask:
         known = self.choices[0] if self.choices else ""
         shown = [Item(id="", text=f"Where is my parcel? {long}", target=known)]
         guides = tuple(Guide) if option is Option.RETRIEVE else (Guide.DEFINITIONS,)
-        written = [
-            [message.role, message.content]
-            for guide in guides
-            for message in self.messages(option, item, shown, guide)
-        ]
-        return hashlib.sha256(json.dumps(written).encode()).hexdigest()
+        return messages_digest(
+            message for guide in guides for message in self.messages(option, item, shown, guide)
+        )
+
+    @cached_property
+    def _definitions(self) -> str:
+        """Kept, as every question of an arm has the same ones."""
+        return "\n".join(f"- {_guide_line(label)}" for label in self._labels)
+
+    def _beside_examples(self, guide: Guide) -> str:
+        """What is said of the labels where similar messages come first."""
+        match guide:
+            case Guide.DEFINITIONS:
+                return (
+                    "Classify the message into exactly one of the labels below. Answer with the label's name "
+                    "only. Similar earlier messages with their labels come first.\n\nLabels:\n"
+                    + self._definitions
+                )
+            case Guide.NAMES:
+                names = "; ".join(answer_text(label.name) for label in self._labels)
+                return (
+                    "Classify the message into exactly one label. Answer with the label's name only. "
+                    "Similar earlier messages with their labels come first.\n\nLabels: " + names
+                )
+            case _:
+                assert_never(guide)
 
 
 def levels_of(cells: Sequence[str]) -> str | None:
@@ -183,110 +234,6 @@ def wording_version(option: Option) -> str:
     return PROMPT_VERSION if option is Option.RETRIEVE else _FIRST_VERSION
 
 
-def prompt_messages(text: str, labels: Sequence[Label], limits: PromptLimits) -> tuple[Message, ...]:
-    """Zero-shot: the label guide, then the ticket."""
-    system = (
-        "Classify the message into exactly one of the labels below. "
-        "Answer with the label's name only.\n\nLabels:\n" + _guide(tuple(labels))
-    )
-    return (_system(system), _user(text, limits))
-
-
-def retrieve_messages(
-    text: str,
-    shown: Sequence[Item],
-    labels: Sequence[Label],
-    limits: PromptLimits,
-    guide: Guide = Guide.DEFINITIONS,
-) -> tuple[Message, ...]:
-    """Few-shot: the label guide or the labels' names, similar labelled tickets (nearest last), the ticket."""
-    match guide:
-        case Guide.DEFINITIONS:
-            system = (
-                "Classify the message into exactly one of the labels below. Answer with the label's name "
-                "only. Similar earlier messages with their labels come first.\n\nLabels:\n"
-                + _guide(tuple(labels))
-            )
-        case Guide.NAMES:
-            names = "; ".join(answer_text(label.name) for label in labels)
-            system = (
-                "Classify the message into exactly one label. Answer with the label's name only. "
-                "Similar earlier messages with their labels come first.\n\nLabels: " + names
-            )
-        case _:
-            assert_never(guide)
-    return (_system(system), *_shown(shown, limits), _user(text, limits))
-
-
-def tune_messages(text: str, limits: PromptLimits) -> tuple[Message, ...]:
-    """What a tuned model sees: the ticket alone; the labels are in its weights.
-
-    The short system turn keeps templates from inserting a longer one of their own.
-    """
-    return (_system(_TUNED_TASK), _user(text, limits))
-
-
-def tune_retrieve_messages(text: str, shown: Sequence[Item], limits: PromptLimits) -> tuple[Message, ...]:
-    """What a model tuned with retrieved tickets sees: those tickets, then the ticket."""
-    return (_system(_TUNED_TASK), *_shown(shown, limits), _user(text, limits))
-
-
-def render(
-    option: Option,
-    item: Item,
-    *,
-    labels: Sequence[Label],
-    shown: Sequence[Item] = (),
-    limits: PromptLimits,
-    guide: Guide = Guide.DEFINITIONS,
-) -> tuple[Message, ...]:
-    """The messages of one item for an option that calls a language model.
-
-    Args:
-        guide: what is said of the labels beside examples.
-
-    Raises:
-        ValueError: for an option that calls none.
-    """
-    match option:
-        case Option.PROMPT:
-            return prompt_messages(item.text, labels, limits)
-        case Option.RETRIEVE:
-            return retrieve_messages(item.text, shown, labels, limits, guide)
-        case Option.TUNE:
-            return tune_messages(item.text, limits)
-        case Option.TUNE_RETRIEVE:
-            return tune_retrieve_messages(item.text, shown, limits)
-        case (
-            Option.FLOOR | Option.NEIGHBOURS | Option.LINEAR | Option.ENCODER | Option.ROUTE | Option.EXTERNAL
-        ):
-            raise ValueError(f"{option.value} sends no messages")
-        case _:
-            assert_never(option)
-
-
-@functools.lru_cache(maxsize=8)
-def _guide(labels: tuple[Label, ...]) -> str:
-    """Kept, as every question of an arm has the same one."""
-    return "\n".join(f"- {_guide_line(label)}" for label in labels)
-
-
 def _guide_line(label: Label) -> str:
     name = answer_text(label.name)
     return f"{name}: {label.definition}" if label.definition else name
-
-
-def _shown(shown: Sequence[Item], limits: PromptLimits) -> tuple[Message, ...]:
-    turns: list[Message] = []
-    for row in shown:
-        turns.append(Message(role="user", content=clip(row.text, limits.example_chars)))
-        turns.append(Message(role="assistant", content=answer_text(row.label)))
-    return tuple(turns)
-
-
-def _system(text: str) -> Message:
-    return Message(role="system", content=text)
-
-
-def _user(text: str, limits: PromptLimits) -> Message:
-    return Message(role="user", content=clip(text, limits.item_chars))

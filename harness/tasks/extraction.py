@@ -8,10 +8,8 @@ can be read in the answer. What counts as the same value is `harness.tasks.field
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from advisor.options import Option, TaskKind
@@ -33,7 +31,7 @@ from harness.tasks.measures import Measuring, everything, mean
 from harness.tasks.records import Combined, Guide, Metric, Nouns, PromptLimits, Score
 from harness.tasks.scored import Scored
 from harness.tasks.spans import in_text, places
-from harness.tasks.wording import clip
+from harness.tasks.wording import clip, example_turns, messages_digest
 
 PROMPT_VERSION = "extraction-1"
 PROMPT_VERSIONS = (PROMPT_VERSION,)
@@ -118,7 +116,8 @@ class ExtractionTask:
                 raise ValueError(f"{option.value} sends no messages")
             case _:
                 assert_never(option)
-        return (Message(role="system", content=system), *self._turns(shown), user)
+        turns = example_turns(shown, self.target_text, self._limits.example_chars)
+        return (Message(role="system", content=system), *turns, user)
 
     def form(self, among: Sequence[Item] | None = None) -> JsonSchema:
         """The schema; rows restrict nothing, as the values are an open set."""
@@ -200,11 +199,6 @@ class ExtractionTask:
                 found[one.path[0]] = cell.strip()
         return found
 
-    def _turns(self, shown: Sequence[Item]) -> Iterator[Message]:
-        for row in shown:
-            yield Message(role="user", content=clip(row.text, self._limits.example_chars))
-            yield Message(role="assistant", content=self.target_text(row.target))
-
     def _guide(self, guide: Guide, *, examples: bool) -> str:
         lines = [_line(one, guide) for one in self.fields.fields]
         before = "Similar earlier messages with their fields come first. " if examples else ""
@@ -219,12 +213,9 @@ class ExtractionTask:
         """Sha256 (hex) of the messages of a made-up item: a changed word of the prompt changes it."""
         item = Item(id="", text="I ordered two of them. " * (self._limits.item_chars // 20), target={})
         shown = [Item(id="", text="Where is my parcel? " * 40, target={})]
-        written = [
-            [message.role, message.content]
-            for guide in Guide
-            for message in self.messages(option, item, shown, guide)
-        ]
-        return hashlib.sha256(json.dumps(written).encode()).hexdigest()
+        return messages_digest(
+            message for guide in Guide for message in self.messages(option, item, shown, guide)
+        )
 
 
 def _line(one: Field, guide: Guide) -> str:

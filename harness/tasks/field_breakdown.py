@@ -89,11 +89,8 @@ def by_field(test: Scored, schema: FieldSchema, how: Measuring) -> FieldBreakdow
             for name in (*schema.names, *others)
         ),
         exact_f1=_micro("exact F1 over fields", test, [_whole(one) for one in exact], how),
-        invalid=sum(
-            score.answer is None and given is not None
-            for score, given in zip(test.scores, test.completions, strict=True)
-        ),
-        cut=sum(given is not None and given.cut for given in test.completions),
+        invalid=test.invalid,
+        cut=test.cut,
     )
 
 

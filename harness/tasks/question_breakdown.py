@@ -153,11 +153,8 @@ def by_question(test: Scored, how: Measuring) -> QuestionBreakdown:
         evidence_gain=_evidence("nDCG", test, how, lambda one: one.gain),
         most_shown=max((len(given.neighbours) for given in test.completions if given is not None), default=0),
         owners=_owners(test),
-        invalid=sum(
-            score.answer is None and given is not None
-            for score, given in zip(test.scores, test.completions, strict=True)
-        ),
-        cut=sum(given is not None and given.cut for given in test.completions),
+        invalid=test.invalid,
+        cut=test.cut,
     )
 
 

@@ -8,8 +8,6 @@ saying so. A passage backs an answer if it holds one of the reference's quotes.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, assert_never
 
@@ -32,7 +30,7 @@ from harness.tasks.question_breakdown import (
 from harness.tasks.records import Combined, Guide, Metric, Nouns, PromptLimits, Score
 from harness.tasks.scored import Scored
 from harness.tasks.support import statements, unsupported
-from harness.tasks.wording import NOT_THERE, clip, in_words
+from harness.tasks.wording import NOT_THERE, clip, example_turns, in_words, messages_digest
 
 PROMPT_VERSION = "question-answering-1"
 PROMPT_VERSIONS = (PROMPT_VERSION,)
@@ -184,14 +182,7 @@ class QuestionTask:
                 raise ValueError(f"{option.value} sends no messages")
             case _:
                 assert_never(option)
-        turns = tuple(
-            message
-            for row in shown
-            for message in (
-                Message(role="user", content=clip(row.text, self._limits.example_chars)),
-                Message(role="assistant", content=self.target_text(row.target)),
-            )
-        )
+        turns = example_turns(shown, self.target_text, self._limits.example_chars)
         return (Message(role="system", content=system), *turns, self._question(item))
 
     def reading(self, item: Item, passages: Sequence[Passage]) -> tuple[Message, ...]:
@@ -299,9 +290,7 @@ class QuestionTask:
         item = Item(id="", text="How many days? " * (self._limits.item_chars // 10), target="")
         passage = Passage(id="", document="a.md", span=(0, 1), text="Five days.", headings=("Leave",))
         reads = option in (Option.RETRIEVE, Option.TUNE_RETRIEVE)
-        written = self.reading(item, [passage]) if reads else self.messages(option, item)
-        said = [[message.role, message.content] for message in written]
-        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+        return messages_digest(self.reading(item, [passage]) if reads else self.messages(option, item))
 
 
 def reference_of(raw: object) -> Reference:

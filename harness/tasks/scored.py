@@ -56,6 +56,17 @@ class Scored:
         return np.asarray(~np.isnan(self.logprobs).any(axis=1) & (self.logprobs.shape[1] > 0))
 
     @property
+    def invalid(self) -> int:
+        """Answers in which nothing could be read."""
+        given = zip(self.scores, self.completions, strict=True)
+        return sum(score.answer is None and answer is not None for score, answer in given)
+
+    @property
+    def cut(self) -> int:
+        """Answers that were ended by the most tokens they may have."""
+        return sum(answer is not None and answer.cut for answer in self.completions)
+
+    @property
     def clusters(self) -> tuple[str | None, ...] | None:
         """Cluster by item; None when the evalset has no clusters."""
         found = tuple(item.cluster for item in self.items)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from harness.core.records import Target
+from harness.core.records import Item, Message, Target
 from harness.core.references import Reference
 
 _CUT = "\n[...]\n"
@@ -44,3 +46,20 @@ def clip(text: str, limit: int) -> str:
         return text[:limit]
     head = room * 2 // 3
     return text[:head] + _CUT + text[len(text) - (room - head) :]
+
+
+def example_turns(shown: Sequence[Item], answer: Callable[[Target], str], limit: int) -> Iterator[Message]:
+    """Rows with their answers as turns before the question.
+
+    Args:
+        limit: characters of a row's text.
+    """
+    for row in shown:
+        yield Message(role="user", content=clip(row.text, limit))
+        yield Message(role="assistant", content=answer(row.target))
+
+
+def messages_digest(messages: Iterable[Message]) -> str:
+    """Sha256 (hex) of messages: a changed word changes it."""
+    written = [[message.role, message.content] for message in messages]
+    return hashlib.sha256(json.dumps(written).encode()).hexdigest()

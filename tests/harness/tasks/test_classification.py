@@ -11,22 +11,13 @@ from hypothesis import strategies as st
 from advisor.options import Option
 from harness.core.errors import DataError
 from harness.core.records import Item, Label
-from harness.tasks.classification import (
-    PROMPT_VERSION,
-    answers_of,
-    prompt_messages,
-    render,
-    retrieve_messages,
-    tune_messages,
-    tune_retrieve_messages,
-    wording_version,
-)
+from harness.tasks.classification import PROMPT_VERSION, ClassificationTask, answers_of, wording_version
 from harness.tasks.labels import answer_text
 from harness.tasks.records import Guide, PromptLimits
 from harness.tasks.wording import clip
 
 LABELS = (Label(name="refund_request", definition="money back"), Label(name="other"))
-LIMITS = PromptLimits()
+TASK = ClassificationTask(LABELS, PromptLimits())
 ITEM = Item(id="1", text="my ticket", target="other")
 EXAMPLES = tuple(
     Item(id=text, text=text, target=label) for text, label in (("far", "other"), ("near", "refund_request"))
@@ -35,10 +26,9 @@ EXAMPLES = tuple(
 
 def test_the_wording_is_frozen_under_its_version() -> None:
     """Changed wording moves results: then `PROMPT_VERSION` and this digest change together."""
-    asked = {"shown": EXAMPLES, "labels": LABELS, "limits": LIMITS}
-    first = [render(o, ITEM, guide=Guide.NAMES, **asked) for o in ASKING]
+    first = [TASK.messages(option, ITEM, EXAMPLES, Guide.NAMES) for option in ASKING]
     assert hashlib.sha256(repr(first).encode()).hexdigest()[:16] == "a545cce7929f3edf"
-    second = render(Option.RETRIEVE, ITEM, guide=Guide.DEFINITIONS, **asked)
+    second = TASK.messages(Option.RETRIEVE, ITEM, EXAMPLES, Guide.DEFINITIONS)
     digest = hashlib.sha256(repr(second).encode()).hexdigest()[:16]
     assert (PROMPT_VERSION, digest) == ("classification-2", "6c9de1e961d5507f")
 
@@ -58,7 +48,7 @@ def test_the_ticket_comes_last_and_its_label_nowhere(option: Option) -> None:
     poisoned = Item(
         id="POISON", text="my ticket", target="POISON", cluster="POISON", slices=(("POISON", "POISON"),)
     )
-    shown = render(option, poisoned, labels=LABELS, shown=EXAMPLES, limits=LIMITS)
+    shown = TASK.messages(option, poisoned, EXAMPLES)
     assert shown[-1].role == "user" and shown[-1].content == "my ticket" and shown[0].role == "system"
     assert "POISON" not in repr(shown)
 
@@ -66,11 +56,11 @@ def test_the_ticket_comes_last_and_its_label_nowhere(option: Option) -> None:
 @pytest.mark.parametrize("option", [Option.FLOOR, Option.LINEAR, Option.ROUTE])
 def test_options_without_a_model_send_nothing(option: Option) -> None:
     with pytest.raises(ValueError, match="sends no messages"):
-        render(option, ITEM, labels=LABELS, limits=LIMITS)
+        TASK.messages(option, ITEM)
 
 
 def test_the_guide_stands_in_the_zero_shot_prompt() -> None:
-    (system, _) = prompt_messages("t", LABELS, LIMITS)
+    (system, _) = TASK.messages(Option.PROMPT, ITEM)
     assert "- refund request: money back\n- other" in system.content
 
 
@@ -79,19 +69,19 @@ def test_the_guide_stands_in_the_zero_shot_prompt() -> None:
     [(Guide.DEFINITIONS, "- refund request: money back\n- other"), (Guide.NAMES, "refund request; other")],
 )
 def test_beside_examples_stands_the_same_guide_or_the_names(guide: Guide, said: str) -> None:
-    (system, *_) = retrieve_messages("t", EXAMPLES, LABELS, LIMITS, guide)
+    (system, *_) = TASK.messages(Option.RETRIEVE, ITEM, EXAMPLES, guide)
     assert system.content.endswith(said)
 
 
 def test_examples_are_turns_in_the_order_given() -> None:
-    shown = retrieve_messages("t", EXAMPLES, LABELS, LIMITS)
-    assert [m.content for m in shown[1:]] == ["far", "other", "near", "refund request", "t"]
+    shown = TASK.messages(Option.RETRIEVE, ITEM, EXAMPLES)
+    assert [m.content for m in shown[1:]] == ["far", "other", "near", "refund request", "my ticket"]
     assert [m.role for m in shown[1:]] == ["user", "assistant", "user", "assistant", "user"]
 
 
 def test_a_tuned_model_is_not_told_the_labels() -> None:
-    for shown in (tune_messages("t", LIMITS), tune_retrieve_messages("t", (), LIMITS)):
-        assert "refund" not in repr(shown)
+    for option in (Option.TUNE, Option.TUNE_RETRIEVE):
+        assert "refund" not in repr(TASK.messages(option, ITEM))
 
 
 @given(st.text(max_size=300), st.integers(1, 200))
