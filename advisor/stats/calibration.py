@@ -8,14 +8,26 @@ of the answer given and whether it was right. Everything is fitted on dev and ju
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.stats.intervals import Floats, Interval, Ints, Unknown, wilson
+from advisor.stats.intervals import (
+    Bootstrap,
+    Floats,
+    Interval,
+    Ints,
+    Unknown,
+    cluster_codes,
+    proportion_interval,
+    wilson,
+)
 from advisor.stats.special import two_sided_z
 
+FOLDS = 5
+"""Of dev, by which a threshold is cross-fitted."""
 _LOG_TEMPERATURE = (math.log(0.01), math.log(100.0))
 
 
@@ -190,7 +202,7 @@ class CrossFitted:
     Attributes:
         answered, n: items at or above their fold's threshold, of all.
         precision: of the answered, the share that was right; None when none was answered.
-        interval: Wilson over the answered.
+        interval: of `proportion_interval` over the answered.
         folds_without: folds in which no threshold could be vouched for.
         final: the threshold fitted on all items, the one to deploy.
     """
@@ -209,32 +221,35 @@ def cross_fitted(
     precision: float,
     rng: np.random.Generator,
     *,
-    folds: int = 5,
+    clusters: Sequence[Hashable | None] | None = None,
     level: float = 0.95,
 ) -> CrossFitted:
     """Fit the threshold on all folds but one and apply it to that one, for every fold.
 
+    Args:
+        clusters: one key an item; items with one key are in one fold.
+
     Raises:
-        ValueError: if `folds` is below 2 or the inputs do not fit.
+        ValueError: if the inputs do not fit.
     """
     conf, hit = _checked(confidence, correct)
-    if folds < 2:
-        raise ValueError(f"folds must be at least 2, got {folds}")
-    fold = rng.permutation(conf.size) % folds
-    answered, right, without = 0, 0.0, 0
-    for k in range(folds):
+    units = cluster_codes(clusters, conf.size)
+    fold = (rng.permutation(int(units.max()) + 1 if conf.size else 0) % FOLDS)[units]
+    answered, without = np.zeros(conf.size, dtype=bool), 0
+    for k in range(FOLDS):
         fitted = selective_threshold(conf[fold != k], hit[fold != k] > 0, precision, level)
         if fitted.threshold is None:
             without += 1
             continue
-        mask = (fold == k) & (conf >= fitted.threshold)
-        answered += int(mask.sum())
-        right += float(hit[mask].sum())
+        answered |= (fold == k) & (conf >= fitted.threshold)
+    right = hit[answered] > 0
     return CrossFitted(
-        answered=answered,
+        answered=right.size,
         n=int(conf.size),
-        precision=right / answered if answered else None,
-        interval=wilson(right, answered, level),
+        precision=float(right.mean()) if right.size else None,
+        interval=proportion_interval(
+            right, rng, clusters=units[answered].tolist(), settings=Bootstrap(level=level)
+        ),
         folds_without=without,
         final=selective_threshold(conf, hit > 0, precision, level),
     )

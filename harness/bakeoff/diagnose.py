@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from advisor.stats.intervals import Floats, Interval, wilson
+from advisor.stats.intervals import Floats
 from harness.bakeoff.diagnosis import ArmDiagnosis, Confusion, CoveragePoint, LatencyPoint, ReliabilityBin
 from harness.core.records import ArmId
-from harness.tasks.measures import confidence
+from harness.tasks.measures import Bools, Measuring, confidence, share
 from harness.tasks.scored import Scored
 
 MOST_CONFUSIONS = 60
@@ -22,7 +22,12 @@ POINTS = 101
 
 
 def diagnose(
-    arm: ArmId, test: Scored, timed_ms: Sequence[float], labels: Sequence[str], temperature: float | None
+    arm: ArmId,
+    test: Scored,
+    timed_ms: Sequence[float],
+    labels: Sequence[str],
+    temperature: float | None,
+    how: Measuring,
 ) -> ArmDiagnosis:
     """Everything behind one arm.
 
@@ -37,7 +42,7 @@ def diagnose(
         arm=arm,
         confusions=confusions,
         confused=confused,
-        reliability=_reliability(conf[rows], test.correct[rows]),
+        reliability=_reliability(conf[rows], test.where(rows), how),
         coverage=_coverage(conf[rows], test.correct[rows], len(test.items)),
         latency=_latency(timed_ms),
         latency_n=len(timed_ms),
@@ -62,31 +67,24 @@ def _confusions(test: Scored, labels: Sequence[str]) -> tuple[tuple[Confusion, .
     return found, int(wrong.sum())
 
 
-def _reliability(conf: Floats, correct: np.ndarray) -> tuple[ReliabilityBin, ...]:
+def _reliability(conf: Floats, test: Scored, how: Measuring) -> tuple[ReliabilityBin, ...]:
     """Ten bins [low, high), the last one closed."""
     if not conf.size:
         return ()
     codes = np.clip((conf * BINS).astype(int), 0, BINS - 1)
-    counts = np.bincount(codes, minlength=BINS)
-    sums = np.bincount(codes, weights=conf, minlength=BINS)
-    hits = np.bincount(codes, weights=correct.astype(float), minlength=BINS)
-    return tuple(_bin(i, int(counts[i]), float(sums[i]), round(float(hits[i]))) for i in range(BINS))
+    return tuple(_bin(number, conf, test, codes == number, how) for number in range(BINS))
 
 
-def _bin(number: int, n: int, confidence_sum: float, right: int) -> ReliabilityBin:
-    low, high = number / BINS, (number + 1) / BINS
-    if n == 0:
-        return ReliabilityBin(low=low, high=high, n=0, mean_confidence=None, accuracy=None)
-    interval = wilson(right, n)
-    ends = (interval.low, interval.high) if isinstance(interval, Interval) else (None, None)
+def _bin(number: int, conf: Floats, test: Scored, inside: Bools, how: Measuring) -> ReliabilityBin:
+    right = share("accuracy", test, test.correct, inside, how)
     return ReliabilityBin(
-        low=low,
-        high=high,
-        n=n,
-        mean_confidence=confidence_sum / n,
-        accuracy=right / n,
-        accuracy_low=ends[0],
-        accuracy_high=ends[1],
+        low=number / BINS,
+        high=(number + 1) / BINS,
+        n=right.n,
+        mean_confidence=float(conf[inside].mean()) if right.n else None,
+        accuracy=right.value,
+        accuracy_low=right.low,
+        accuracy_high=right.high,
     )
 
 

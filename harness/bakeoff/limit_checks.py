@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from advisor.options import Option
 from advisor.stats.blended import Blended, items_to_show
@@ -30,9 +31,35 @@ from advisor.stats.paired import compare_values
 from advisor.stats.power import Design, items_for_bound, items_for_mean, items_needed
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import ArmResult, LimitCheck, LimitKind, LimitState
-from harness.core.records import ArmId, Estimate
+from harness.core.records import ArmId
 
 _SLOW = 0.05  # of the queries may take longer than a p95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A share by the items that it is of.
+
+    Attributes:
+        hits: which of them count, (n,).
+        clusters: by item; None where items stand alone.
+    """
+
+    hits: NDArray[np.bool_]
+    clusters: Sequence[str | None] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobustShares:
+    """What was found of an arm's robustness that a limit may be set on; None where nobody looked.
+
+    Attributes:
+        handed_back: of out-of-scope inputs, those that it hands back.
+        seeds_agree: items on which all its training seeds agree.
+    """
+
+    handed_back: Counted | None = None
+    seeds_agree: Counted | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +70,6 @@ class Held:
         values: of the primary metric by test item, within [0, 1], (n,).
         clusters: by test item; None where items stand alone.
         timed_ms: of the queries that latency comes from.
-        handed_back: share of out-of-scope inputs it hands back; None where nobody looked.
-        seeds_agree: share of items on which all its training seeds agree; None with one seed.
         blend: of a route to today's way, what it and today's way do together, at the plan's one-sided alpha.
         handed: share of the items that it hands over, and `today_p95_ms` how long 95 % of these take at most
             as stated.
@@ -54,8 +79,7 @@ class Held:
     values: Floats
     clusters: Sequence[str | None] | None
     timed_ms: Sequence[float]
-    handed_back: Estimate | None = None
-    seeds_agree: Estimate | None = None
+    shares: RobustShares = RobustShares()
     blend: Blended | None = None
     handed: float = 0.0
     today_p95_ms: float | None = None
@@ -266,16 +290,16 @@ def _robustness(plan: DecisionPlan, held: Held) -> Iterable[LimitCheck]:
     arm = held.arm.arm
     checked = arm.option.traits.robustness_checked or arm.to_today
     if plan.min_handed_back is not None and checked:
-        back = _share_of(held.handed_back, plan)
+        back = _share_of(held.shares.handed_back, plan)
         yield _at_least(arm, LimitKind.HANDED_BACK, back, plan.min_handed_back, plan)
     if plan.min_seed_agreement is not None and arm.option.traits.tuned:
-        same = _share_of(held.seeds_agree, plan)
+        same = _share_of(held.shares.seeds_agree, plan)
         yield _at_least(arm, LimitKind.SEEDS, same, plan.min_seed_agreement, plan)
 
 
-def _share_of(estimate: Estimate | None, plan: DecisionPlan) -> _Measured:
+def _share_of(found: Counted | None, plan: DecisionPlan) -> _Measured:
     """A measured share with its exact limits; nothing where nothing was looked at."""
-    if estimate is None or estimate.value is None or estimate.n == 0:
+    if found is None or not found.hits.size:
         return _Measured(None, Unknown(reason="not looked at"), 0)
-    hits = np.arange(estimate.n) < round(estimate.value * estimate.n)
-    return _Measured(estimate.value, exact_interval(hits, level=1 - 2 * plan.alpha_each), estimate.n)
+    limits = exact_interval(found.hits, clusters=found.clusters, level=1 - 2 * plan.alpha_each)
+    return _Measured(float(found.hits.mean()), limits, found.hits.size)

@@ -14,11 +14,10 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.stats.calibration import Selective, cross_fitted, selective_threshold
-from advisor.stats.intervals import wilson
+from advisor.stats.calibration import FOLDS, Selective, cross_fitted, selective_threshold
 from harness.bakeoff.results import RouteDesign, RoutePoint
 from harness.core.records import ArmId, Completion, Estimate, Failure, Fitted, Item, Outcome, Timing
-from harness.tasks.measures import confidence, estimate
+from harness.tasks.measures import Measuring, confidence, estimate, everything, share
 from harness.tasks.scored import Scored
 
 _CURVE_POINTS = 21
@@ -35,26 +34,23 @@ class RouteArm:
     usd_per_1k: Decimal | None
 
 
-def design_route(first: RouteArm, then: RouteArm, precision: float, rng: np.random.Generator) -> RouteDesign:
+def design_route(first: RouteArm, then: RouteArm, how: Measuring) -> RouteDesign:
     """Choose the threshold on dev and trace the cost/accuracy curve on test."""
     conf_dev, conf_test = confidence(first.dev, first.temperature), confidence(first.test, first.temperature)
-    chosen = _choose(conf_dev, first.dev, precision)
+    chosen = _choose(conf_dev, first.dev, how.precision)
     kept = None
     if chosen.threshold is not None:
         keep = np.nan_to_num(conf_test, nan=-1.0) >= chosen.threshold
-        interval = wilson(int(keep.sum()), keep.size)
-        kept = estimate("share kept", float(keep.mean()), interval, keep.size, "Wilson")
+        kept = share("share kept", first.test, keep, everything(first.test), how)
     return RouteDesign(
         first=first.arm,
         then=then.arm,
-        precision=precision,
+        precision=how.precision,
         threshold=chosen.threshold,
         kept=kept,
         curve=_curve(first, then, conf_test),
         reason=chosen.reason,
-        dev_precision=None
-        if chosen.threshold is None
-        else _cross_fitted(conf_dev, first.dev, precision, rng),
+        dev_precision=None if chosen.threshold is None else _cross_fitted(conf_dev, first.dev, how),
     )
 
 
@@ -103,12 +99,13 @@ def _choose(conf: NDArray[np.float64], dev: Scored, precision: float) -> Selecti
     return selective_threshold(conf[rows], dev.correct[rows], precision)
 
 
-def _cross_fitted(
-    conf: NDArray[np.float64], dev: Scored, precision: float, rng: np.random.Generator
-) -> Estimate:
-    rows = ~np.isnan(conf)
-    found = cross_fitted(conf[rows], dev.correct[rows], precision, rng)
-    method = f"5 folds of dev, {found.folds_without} without a threshold, Wilson"
+def _cross_fitted(conf: NDArray[np.float64], dev: Scored, how: Measuring) -> Estimate:
+    kept = dev.where(~np.isnan(conf))
+    found = cross_fitted(
+        conf[~np.isnan(conf)], kept.correct, how.precision, how.rng(), clusters=kept.clusters
+    )
+    interval = "Wilson" if kept.clusters is None else "clusters together"
+    method = f"{FOLDS} folds of dev, {found.folds_without} without a threshold, {interval}"
     return estimate("precision of kept dev answers", found.precision, found.interval, found.answered, method)
 
 

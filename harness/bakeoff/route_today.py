@@ -26,6 +26,7 @@ from advisor.stats.calibration import fit_temperature
 from advisor.stats.intervals import Floats, Interval
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun
 from harness.bakeoff.cost import ledger_cost
+from harness.bakeoff.limit_checks import Counted
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.results import (
     ArmResult,
@@ -106,14 +107,14 @@ class RoutedArm:
         values: by test item that every arm answered, 1 or 0 where the arm answers, today's accuracy where it
             hands over.
         blend: over all test rows that the arm answered, with the interval that limits are held to.
-        handed_back: share of inputs out of scope that it hands over; None where none were asked.
+        handed_back: of inputs out of scope those that it hands over; None where none were asked.
     """
 
     result: ArmResult
     handed: float
     values: Floats
     blend: Blended
-    handed_back: Estimate | None = None
+    handed_back: Counted | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,17 +289,16 @@ def _on_test(
         handed=float((~own).mean()),
         values=np.where(_own(test, design), test.correct.astype(np.float64), today.accuracy),
         blend=blended(own, answered.correct, today.accuracy, clusters=answered.clusters, level=level),
-        handed_back=_handed_back(design, one, run),
+        handed_back=_handed_back(design, one),
     )
 
 
-def _handed_back(design: RouteToToday, one: _Candidate, run: StoredRun) -> Estimate | None:
-    """How much of what belongs to no label is left to today's way."""
+def _handed_back(design: RouteToToday, one: _Candidate) -> Counted | None:
+    """What of all that belongs to no label is left to today's way."""
     outside = one.answers.out_of_scope
     if outside is None:
         return None
-    everything = np.ones(len(outside.items), dtype=bool)
-    return share("out of scope handed over", outside, ~_own(outside, design), everything, run.how)
+    return Counted(hits=~_own(outside, design), clusters=outside.clusters)
 
 
 def _own(scored: Scored, design: RouteToToday) -> Bools:

@@ -21,7 +21,7 @@ from harness.bakeoff.cost import ledger_cost, measure_cost
 from harness.bakeoff.decide import decide, pairs_to_compare
 from harness.bakeoff.diagnose import diagnose
 from harness.bakeoff.latency import measure_latency, timed_seconds
-from harness.bakeoff.limit_checks import Held, check_limits
+from harness.bakeoff.limit_checks import Held, RobustShares, check_limits
 from harness.bakeoff.outside import cost_outside, latency_outside
 from harness.bakeoff.prices import prices_for
 from harness.bakeoff.quality import measure_quality
@@ -53,14 +53,6 @@ class _Route:
     result: ArmResult
     test: Scored
     timed_s: list[float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RobustShares:
-    """What was found of an arm's robustness that a limit may be set on; None where nobody looked."""
-
-    handed_back: Estimate | None = None
-    seeds_agree: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +131,7 @@ def score_run(
                 [1000 * s for s in timed[arm.arm]],
                 run.labels,
                 arm.quality.temperature,
+                run.how,
             )
             for arm in measured
         ),
@@ -147,14 +140,12 @@ def score_run(
 
 
 def _held(arm: ArmResult, answered: Scored, timed_s: Sequence[float], shares: RobustShares | None) -> Held:
-    found = shares or RobustShares()
     return Held(
         arm=arm,
         values=answered.values,
         clusters=answered.clusters,
         timed_ms=[1000 * s for s in timed_s],
-        handed_back=found.handed_back,
-        seeds_agree=found.seeds_agree,
+        shares=shares or RobustShares(),
     )
 
 
@@ -166,7 +157,7 @@ def _held_route(routed: RoutedArm, answered: Scored, timed_s: Sequence[float], r
         values=answered.values,
         clusters=answered.clusters,
         timed_ms=[1000 * s for s in timed_s],
-        handed_back=routed.handed_back,
+        shares=RobustShares(handed_back=routed.handed_back),
         blend=routed.blend,
         handed=routed.handed,
         today_p95_ms=None if today is None else today.p95_ms,
@@ -254,7 +245,7 @@ def _route(
     if first is None or then is None:
         return None, None
     one, two = _side(first, by_arm), _side(then, by_arm)
-    design = design_route(one, two, run.plan.decision.route_precision, run.how.rng())
+    design = design_route(one, two, run.how)
     if design.threshold is None:
         return design, None
     return design, _route_result(design, first, then, one, run)

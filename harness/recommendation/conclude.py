@@ -14,10 +14,11 @@ from harness.bakeoff.answer_sets import AnswerSet, StoredRun, open_run, primary_
 from harness.bakeoff.charged import charged
 from harness.bakeoff.decide import acceptable
 from harness.bakeoff.leaving import SentRecord
+from harness.bakeoff.limit_checks import RobustShares
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.results import ArmResult, BakeoffResults
 from harness.bakeoff.run_folder import PRIVACY, Manifest, RunFolder
-from harness.bakeoff.score import RobustShares, Scores, score_run
+from harness.bakeoff.score import Scores, score_run
 from harness.core.context import Context
 from harness.core.records import ArmId
 from harness.freshness.records import Drill
@@ -103,10 +104,10 @@ def conclude_again(folder: RunFolder, looks: int, closed: Manifest | None, conte
 def _conclude(folder: RunFolder, looks: int, context: Context, plan: ExperimentPlan | None) -> _Concluded:
     run = open_run(folder, context, plan or folder.plan())
     sets = read_lanes(folder, run)
-    robustness = _robustness(folder, run, sets)
-    scores = score_run(folder, run, sets, looks, {found.arm: _shares(found) for found in robustness})
+    looked_at = _robustness(folder, run, sets)
+    scores = score_run(folder, run, sets, looks, {found.arm: shares for found, shares in looked_at})
     beside = _Beside(
-        robustness=robustness,
+        robustness=tuple(found for found, _ in looked_at),
         drill=drill_of(folder),
         load=loads_of(folder),
         sent=folder.part(PRIVACY, SentRecord),
@@ -114,20 +115,15 @@ def _conclude(folder: RunFolder, looks: int, context: Context, plan: ExperimentP
     return _Concluded(results=_together(run, scores, beside), scores=scores)
 
 
-def _robustness(folder: RunFolder, run: StoredRun, sets: list[AnswerSet]) -> tuple[ArmRobustness, ...]:
+def _robustness(
+    folder: RunFolder, run: StoredRun, sets: list[AnswerSet]
+) -> tuple[tuple[ArmRobustness, RobustShares], ...]:
     unseen = unseen_of(folder)
     found = (
         robustness_of(answers, sets, run, unseen.get(str(answers.settled.arm), ()))
         for answers in primary_lanes(sets, run.plan)
     )
     return tuple(one for one in found if one is not None)
-
-
-def _shares(found: ArmRobustness) -> RobustShares:
-    return RobustShares(
-        handed_back=None if found.rejection is None else found.rejection.handed_back,
-        seeds_agree=None if found.agreement is None else found.agreement.unanimous,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.stats.intervals import Floats, Ints, wilson
+from advisor.stats.intervals import Floats, Ints
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun
-from harness.core.records import ArmId, Estimate
+from harness.bakeoff.limit_checks import Counted, RobustShares
+from harness.core.records import Estimate
 from harness.robustness.injection import injection_of
-from harness.robustness.records import ArmRobustness, Injection, Rejection, SeedAgreement, UnseenLabel
-from harness.tasks.measures import confidence, estimate, fit_dev_temperature
+from harness.robustness.records import ArmRobustness, Rejection, SeedAgreement, UnseenLabel
+from harness.tasks.measures import Bools, Measuring, confidence, everything, fit_dev_temperature, share
 from harness.tasks.scored import INVALID, Scored
 from harness.tasks.wording import in_words
 
@@ -28,40 +29,56 @@ WANTED = 0.95
 """Share of dev that a rejecting threshold still answers, unless another is asked for."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectingRule:
+    """When an answer is handed back.
+
+    Attributes:
+        temperature: of confidences, fitted on dev; None where there are none.
+        wanted: share of dev that is still to be answered.
+        catch_all: code of the label for what no other fits; None where there is none.
+    """
+
+    temperature: float | None
+    wanted: float = WANTED
+    catch_all: int | None = None
+
+
 def rejection(
     dev: Scored,
     test: Scored,
     outside: Scored,
-    temperature: float | None,
-    *,
-    wanted: float = WANTED,
-    catch_all: int | None = None,
+    rule: RejectingRule,
+    how: Measuring,
 ) -> Rejection:
     """A threshold from dev, and what it rejects of test and of inputs out of scope.
 
     Args:
         outside: the model's answers to inputs out of scope; `truth` is not looked at.
-        wanted: share of dev that is still to be answered.
-        catch_all: code of the label for what no other fits; None where there is none.
     """
-    threshold = rejecting_threshold(dev, temperature, wanted)
+    threshold = rejecting_threshold(dev, rule.temperature, rule.wanted)
     if threshold is None:
-        return _none(dev, wanted, "the model gives no confidence on dev")
-    known = _known(dev, temperature)
-    kept_test = confidence(test, temperature) >= threshold
-    kept = int((known >= threshold).sum())
-    rejected = confidence(outside, temperature) < threshold  # no confidence: answered
-    n = len(outside.items)
-    named = np.zeros(n, dtype=bool) if catch_all is None else outside.answer == catch_all
+        return _none(dev, rule.wanted, "the model gives no confidence on dev")
+    sure = confidence(dev, rule.temperature)
+    kept_test = confidence(test, rule.temperature) >= threshold
+    rejected, back = _handed_back(outside, threshold, rule)
+    every = everything(outside)
     return Rejection(
         threshold=threshold,
-        wanted=wanted,
-        kept_dev=_share("kept on dev", kept, len(known)),
-        recall_outside=_share("out of scope and rejected", int(rejected.sum()), n),
-        handed_back=_share("out of scope and handed back", int((rejected | named).sum()), n),
-        kept_inside=_share("kept on test", int(kept_test.sum()), len(test.items)),
-        accuracy_kept=_share("accuracy of kept", int((kept_test & test.correct).sum()), int(kept_test.sum())),
+        wanted=rule.wanted,
+        kept_dev=share("kept on dev", dev, sure >= threshold, ~np.isnan(sure), how),
+        recall_outside=share("out of scope and rejected", outside, rejected, every, how),
+        handed_back=share("out of scope and handed back", outside, back, every, how),
+        kept_inside=share("kept on test", test, kept_test, everything(test), how),
+        accuracy_kept=share("accuracy of kept", test, test.correct, kept_test, how),
     )
+
+
+def _handed_back(outside: Scored, threshold: float, rule: RejectingRule) -> tuple[Bools, Bools]:
+    """Which inputs are rejected, and which are rejected or given the catch-all label."""
+    rejected = confidence(outside, rule.temperature) < threshold  # no confidence: answered
+    named = rule.catch_all
+    return rejected, rejected if named is None else rejected | (outside.answer == named)
 
 
 def rejecting_threshold(dev: Scored, temperature: float | None, wanted: float = WANTED) -> float | None:
@@ -78,7 +95,12 @@ def _known(scored: Scored, temperature: float | None) -> Floats:
 
 
 def unseen_label(
-    label: str, scored: Scored, labels: Sequence[str], temperature: float | None, threshold: float | None
+    label: str,
+    scored: Scored,
+    labels: Sequence[str],
+    temperature: float | None,
+    threshold: float | None,
+    how: Measuring,
 ) -> UnseenLabel:
     """What is answered to items of a label that was left out of training.
 
@@ -89,10 +111,10 @@ def unseen_label(
     answered = [labels[int(code)] for code in scored.answer if code >= 0]
     counts = Counter(answered)
     n = len(scored.items)
-    known = _known(scored, temperature)
+    sure, known = confidence(scored, temperature), _known(scored, temperature)
     rejected = None
     if threshold is not None and len(known):
-        rejected = _share("unseen and rejected", int((known < threshold).sum()), len(known))
+        rejected = share("unseen and rejected", scored, sure < threshold, ~np.isnan(sure), how)
     return UnseenLabel(
         label=label,
         items=n,
@@ -102,68 +124,41 @@ def unseen_label(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskedArm:
-    """An arm's answers that robustness checks look at.
-
-    Attributes:
-        out_of_scope: None where it was not asked.
-        by_seed: test answers by training seed.
-        unseen: what was found by trainings without a label.
-        catch_all: code of the label for what no other fits.
-        injection: what orders hidden in texts did.
-    """
-
-    dev: Scored
-    test: Scored
-    out_of_scope: Scored | None
-    by_seed: Mapping[int, Scored]
-    unseen: tuple[UnseenLabel, ...] = ()
-    catch_all: int | None = None
-    injection: Injection | None = None
-
-
-def arm_robustness(arm: ArmId, asked: AskedArm, temperature: float | None) -> ArmRobustness | None:
-    """Everything that was looked at of one arm; None where that is nothing."""
-    rejected = None
-    if asked.out_of_scope is not None:
-        rejected = rejection(
-            asked.dev, asked.test, asked.out_of_scope, temperature, catch_all=asked.catch_all
-        )
-    agreement = seed_agreement(asked.by_seed) if len(asked.by_seed) > 1 else None
-    if rejected is None and agreement is None and not asked.unseen and asked.injection is None:
-        return None
-    return ArmRobustness(
-        arm=arm, rejection=rejected, unseen=asked.unseen, agreement=agreement, injection=asked.injection
-    )
-
-
 def robustness_of(
     answers: AnswerSet, sets: Sequence[AnswerSet], run: StoredRun, unseen: tuple[UnseenLabel, ...]
-) -> ArmRobustness | None:
-    """What a run's journal says of one arm; None where nothing was looked at.
+) -> tuple[ArmRobustness, RobustShares] | None:
+    """What a run's journal says of one arm, and what of it a limit may be set on; None where that is nothing.
 
     Args:
         sets: every answer set of the run, for those of the arm's other training seeds.
         unseen: what trainings without a label answered to it.
     """
-    fitted, catch_all = answers.settled, run.facts.catch_all
-    siblings = (
-        [one for one in sets if one.settled.arm == fitted.arm] if fitted.arm.option.traits.tuned else []
+    fitted, outside, named = answers.settled, answers.out_of_scope, run.facts.catch_all
+    rule = RejectingRule(
+        temperature=fit_dev_temperature(answers.dev),
+        catch_all=run.labels.index(named) if named in run.labels else None,
     )
-    asked = AskedArm(
-        dev=answers.dev,
-        test=answers.test,
-        out_of_scope=answers.out_of_scope,
-        by_seed={one.settled.seed: one.test for one in siblings},
-        unseen=unseen,
-        catch_all=run.labels.index(catch_all) if catch_all in run.labels else None,
-        injection=None if answers.injected is None else injection_of(answers.injected, answers.test),
+    rejected = back = agreement = same = None
+    if outside is not None:
+        rejected = rejection(answers.dev, answers.test, outside, rule, run.how)
+        if rejected.threshold is not None:
+            _, hits = _handed_back(outside, rejected.threshold, rule)
+            back = Counted(hits=hits, clusters=outside.clusters)
+    tuned = fitted.arm.option.traits.tuned
+    by_seed = {one.settled.seed: one.test for one in sets if tuned and one.settled.arm == fitted.arm}
+    if len(by_seed) > 1:
+        agreement = seed_agreement(by_seed, run.how)
+        same = Counted(hits=_unanimous(by_seed), clusters=answers.test.clusters)
+    injected = None if answers.injected is None else injection_of(answers.injected, answers.test, run.how)
+    if rejected is None and agreement is None and not unseen and injected is None:
+        return None
+    found = ArmRobustness(
+        arm=fitted.arm, rejection=rejected, unseen=unseen, agreement=agreement, injection=injected
     )
-    return arm_robustness(fitted.arm, asked, fit_dev_temperature(answers.dev))
+    return found, RobustShares(handed_back=back, seeds_agree=same)
 
 
-def seed_agreement(by_seed: Mapping[int, Scored]) -> SeedAgreement:
+def seed_agreement(by_seed: Mapping[int, Scored], how: Measuring) -> SeedAgreement:
     """How far models of several training seeds agree.
 
     Raises:
@@ -177,21 +172,27 @@ def seed_agreement(by_seed: Mapping[int, Scored]) -> SeedAgreement:
         raise ValueError("the seeds were not asked about the same items")
     answers = np.array([_codes(by_seed[seed]) for seed in seeds])
     right = np.array([by_seed[seed].correct for seed in seeds])
-    n = answers.shape[1]
-    same = (answers == answers[0]).all(axis=0)
-    mixed = right.any(axis=0) & ~right.all(axis=0)
+    first = by_seed[seeds[0]]
+    same = _unanimous(by_seed)
+    mixed = np.asarray(right.any(axis=0) & ~right.all(axis=0))
     pairs = [
         float((answers[a] == answers[b]).mean()) for a, b in itertools.combinations(range(len(seeds)), 2)
     ]
     return SeedAgreement(
         seeds=seeds,
-        unanimous=_share("all seeds the same label", int(same.sum()), n),
+        unanimous=share("all seeds the same label", first, same, everything(first), how),
         pairwise=float(np.mean(pairs)),
         lowest=min(pairs),
         highest=max(pairs),
         kappa=fleiss_kappa(answers),
-        flips=_share("right for some seeds only", int(mixed.sum()), n),
+        flips=share("right for some seeds only", first, mixed, everything(first), how),
     )
+
+
+def _unanimous(by_seed: Mapping[int, Scored]) -> Bools:
+    """On which items all seeds give the same answer."""
+    answers = np.array([_codes(scored) for scored in by_seed.values()])
+    return np.asarray((answers == answers[0]).all(axis=0))
 
 
 def _codes(scored: Scored) -> Ints:
@@ -211,12 +212,6 @@ def fleiss_kappa(answers: np.ndarray) -> float | None:
     observed = float(((counts**2).sum(axis=0) - raters).mean() / (raters * (raters - 1)))
     chance = float(((counts.sum(axis=1) / (raters * n)) ** 2).sum())
     return None if chance >= 1 else (observed - chance) / (1 - chance)
-
-
-def _share(metric: str, hits: int, n: int) -> Estimate:
-    if n == 0:
-        return Estimate(metric=metric, value=None, n=0, method="none", reason="no items")
-    return estimate(metric, hits / n, wilson(hits, n), n, "Wilson")
 
 
 def _none(dev: Scored, wanted: float, reason: str) -> Rejection:

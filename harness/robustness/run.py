@@ -17,13 +17,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from advisor.options import Option
+from advisor.options import Option, TaskKind
 from harness.arms.base import Arm
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.documents import open_passages
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import ArmPlan
+from harness.bakeoff.quality import measuring
 from harness.bakeoff.reopen import Conclude, reopened
 from harness.bakeoff.run import (
     Bakeoff,
@@ -41,11 +42,17 @@ from harness.core.files import make_folder
 from harness.core.names import file_name
 from harness.core.records import Evalset, Item
 from harness.robustness.checks import rejecting_threshold, unseen_label
-from harness.robustness.injection import hostile_questions, hostile_tickets, with_orders
+from harness.robustness.injection import (
+    hostile_messages,
+    hostile_questions,
+    hostile_tickets,
+    with_orders,
+)
 from harness.robustness.records import UnseenLabel
 from harness.robustness.store import unseen_of, write_unseen
+from harness.tasks.fields import parse_schema
 from harness.tasks.kinds import task_of
-from harness.tasks.measures import fit_dev_temperature
+from harness.tasks.measures import Measuring, fit_dev_temperature
 from harness.tasks.scoring import score
 
 T = TypeVar("T")
@@ -102,6 +109,12 @@ def _check(folder: RunFolder, wish: RobustnessRequest, context: Context, conclud
 
 
 def _check_wish(folder: RunFolder, wish: RobustnessRequest, evalset: Evalset) -> None:
+    if evalset.task is not TaskKind.CLASSIFICATION and (wish.unseen or wish.out_of_scope):
+        raise UsageError(
+            "Only labels can be left out, and only where there are labels does an input belong to none.",
+            got=f"task: {evalset.task.value}",
+            allowed="--inject",
+        )
     unknown = [label for label in wish.unseen if label not in evalset.label_names]
     if unknown:
         raise UsageError(
@@ -114,12 +127,8 @@ def _check_wish(folder: RunFolder, wish: RobustnessRequest, evalset: Evalset) ->
             "A label can only be left out of a tuned arm, and this run has none.",
             got=", ".join(str(arm.id) for arm in folder.plan().arms),
         )
-    if wish.injected and len(evalset.label_names) < 2 and not evalset.documents:
-        raise UsageError(
-            "An order names another label, or stands in a document; these rows have neither.",
-            got=f"task: {evalset.task.value}",
-            allowed="a run on labels, or on questions over documents",
-        )
+    if wish.injected and evalset.task is TaskKind.CLASSIFICATION and len(evalset.label_names) < 2:
+        raise UsageError("An order names another label, and these rows have one.", got=evalset.label_names[0])
     stored = bool(folder.out_of_scope() or folder.rows(INJECTED))
     if not wish.unseen and not wish.out_of_scope and not wish.injected and not stored:
         raise UsageError(
@@ -168,6 +177,9 @@ def _ask(
 
 def _hostile(evalset: Evalset, count: int, seed: int, context: Context) -> tuple[Item, ...]:
     """Test rows with an order in them, or in the passage that is found first for them."""
+    if evalset.task is TaskKind.EXTRACTION:
+        schema = parse_schema(evalset.schema, "The schema of the fields")
+        return hostile_messages(evalset.test, schema, count, seed)
     if not evalset.documents:
         return hostile_tickets(evalset.test, evalset.label_names, count, seed)
     index = open_passages(evalset.documents, None, context)
@@ -217,12 +229,12 @@ def _leave_out(folder: RunFolder, evalset: Evalset, label: str, context: Context
     with closing(ArmFactory(plan, without, home, context)) as factory:
         for arm_plan in _tuned(folder):
             with closing(factory.build(arm_plan, seed)) as arm:
-                found = _unseen(arm, seed, without, label, home, context)
+                found = _unseen(arm, seed, without, home, measuring(plan), context)
             _keep(folder, str(arm_plan.id), found)
 
 
 def _unseen(
-    arm: Arm, seed: int, without: Evalset, label: str, home: RunFolder, context: Context
+    arm: Arm, seed: int, without: Evalset, home: RunFolder, how: Measuring, context: Context
 ) -> UnseenLabel:
     """Train, calibrate and set the threshold without the label; then ask for its rows."""
     with home.journal() as journal:
@@ -235,7 +247,8 @@ def _unseen(
         )
     temperature = fit_dev_temperature(dev)
     threshold = rejecting_threshold(dev, temperature)
-    return unseen_label(label, asked, without.label_names, temperature, threshold)
+    label = without.test[0].label
+    return unseen_label(label, asked, without.label_names, temperature, threshold, how)
 
 
 def _keep(folder: RunFolder, arm: str, found: UnseenLabel) -> None:

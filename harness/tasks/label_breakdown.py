@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from advisor.stats import calibration
-from advisor.stats.intervals import bootstrap_interval, class_counts, macro_f1_of_sums, wilson
+from advisor.stats.intervals import bootstrap_interval, class_counts, macro_f1_of_sums
 from harness.core.records import Estimate
 from harness.core.wording import percent
-from harness.tasks.measures import Measuring, confidence, estimate, fit_dev_temperature
+from harness.tasks.measures import (
+    Measuring,
+    confidence,
+    estimate,
+    everything,
+    fit_dev_temperature,
+    share,
+)
 from harness.tasks.scored import Scored
 
 ECE_BINS = 15
@@ -73,11 +80,11 @@ def _coverage(dev: Scored, test: Scored, temperature: float | None, how: Measuri
         return None
     metric = f"coverage at {percent(how.precision, 0)} precision"
     chosen = calibration.selective_threshold(conf_dev[rows_dev], dev.correct[rows_dev], how.precision)
-    n = len(test.items)
     if chosen.threshold is None:
+        n = len(test.items)
         return Estimate(metric=metric, value=None, n=n, method="threshold from dev", reason=chosen.reason)
-    kept = int((conf_test[rows_test] >= chosen.threshold).sum())
-    return estimate(metric, kept / n, wilson(kept, n), n, "threshold from dev, Wilson")
+    found = share(metric, test, conf_test >= chosen.threshold, everything(test), how)
+    return replace(found, method=f"threshold from dev, {found.method}")
 
 
 def macro_f1(metric: str, test: Scored, labels: int, how: Measuring) -> Estimate:

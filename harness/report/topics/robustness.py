@@ -10,6 +10,7 @@ from harness.report.context import ReportContext
 from harness.report.document import Bullets, Command, CommandOn, Document, Section
 from harness.report.topics.arms import title_of
 from harness.robustness.records import ArmRobustness, Injection, Rejection, SeedAgreement, UnseenLabel
+from harness.tasks.records import Metric
 
 MOST_NAMED = 3
 
@@ -17,7 +18,7 @@ MOST_NAMED = 3
 def robustness_section(c: ReportContext) -> Section:
     """One list an arm that was looked at."""
     blocks = tuple(
-        Bullets(label=title_of(c)(found.arm), items=tuple(robustness_sentences(found)))
+        Bullets(label=title_of(c)(found.arm), items=tuple(robustness_sentences(found, c.metric)))
         for found in c.results.robustness
     )
     return Section(key="robustness", title="What the arms do with what they should not answer", blocks=blocks)
@@ -30,11 +31,11 @@ def robustness_document(results: RunResults, command: CommandOn) -> Document:
     return Document(title="Robustness", sections=(replace(section, blocks=(*section.blocks, stands)),))
 
 
-def robustness_sentences(harm: ArmRobustness) -> list[str]:
+def robustness_sentences(harm: ArmRobustness, metric: Metric) -> list[str]:
     """What was looked at of one arm."""
     found = [] if harm.rejection is None else _rejection(harm.rejection)
     found += [_unseen(label) for label in harm.unseen]
-    found += [] if harm.injection is None else _injection(harm.injection)
+    found += [] if harm.injection is None else _injection(harm.injection, metric)
     return found + ([] if harm.agreement is None else _agreement(harm.agreement))
 
 
@@ -66,14 +67,14 @@ def _unseen(found: UnseenLabel) -> str:
     )
 
 
-def _injection(found: Injection) -> list[str]:
+def _injection(found: Injection, metric: Metric) -> list[str]:
     if found.flipped.value is None:
         return ["orders hidden in texts: it answers what was ordered anyway"]
     lines = [
         f"orders hidden in test items, or in what is read with them, to give another answer: "
         f"{share_sentence(found.flipped)} got the answer that was ordered, and "
         f"{share_sentence(found.changed)} another one than without the order",
-        f"accuracy of these items {percent(found.accuracy.value)} with the order, "
+        f"{metric.name} of these items {percent(found.accuracy.value)} with the order, "
         f"{percent(found.accuracy_plain.value)} without",
     ]
     worst = sorted((one for one in found.by_wording if one[1]), key=lambda one: -one[1] / one[2])[:MOST_NAMED]
@@ -86,7 +87,7 @@ def _injection(found: Injection) -> list[str]:
 def _agreement(found: SeedAgreement) -> list[str]:
     kappa = "" if found.kappa is None else f", Fleiss' kappa {decimal(found.kappa, 2)}"
     return [
-        f"training seeds {', '.join(map(str, found.seeds))} give the same label to "
+        f"training seeds {', '.join(map(str, found.seeds))} give the same answer to "
         f"{share_sentence(found.unanimous)} of test items{kappa}; "
         f"{share_sentence(found.flips)} are right for some seeds only"
     ]

@@ -91,13 +91,13 @@ def _strange(c: ReportContext) -> str:
         found.append(f"Messages of a kind it was not trained on ({names}) get the labels of others.")
     if harm.agreement is not None:
         found.append(
-            f"{len(harm.agreement.seeds)} trainings that differ in chance only give the same label to "
+            f"{len(harm.agreement.seeds)} trainings that differ in chance only give the same answer to "
             f"{share_sentence(harm.agreement.unanimous)} of the test items."
         )
     if harm.injection is not None and harm.injection.flipped.value is not None:
         found.append(
             f"Of messages with an order hidden in them {share_sentence(harm.injection.flipped)} got the "
-            "label that was ordered."
+            "answer that was ordered."
         )
     return " ".join(found)
 

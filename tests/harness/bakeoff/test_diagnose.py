@@ -12,7 +12,7 @@ from advisor.options import Option
 from harness.bakeoff.diagnose import diagnose
 from harness.core.records import ArmId, Item
 from harness.tasks.scored import Scored
-from tests.support.scored import coded
+from tests.support.scored import HOW, coded
 
 ARM = ArmId(option=Option.LINEAR, model="linear")
 LABELS = ("a", "b", "c")
@@ -32,7 +32,7 @@ def scored(truth: list[int], answer: list[int], sure: list[float] | None = None)
 
 def test_confusions_come_most_frequent_first_and_leave_failures_out() -> None:
     # b taken for a twice, a for c once, one invalid answer, one failure, one right
-    found = diagnose(ARM, scored([1, 1, 0, 2, 2, 0], [0, 0, 2, -1, -2, 0]), [], LABELS, None)
+    found = diagnose(ARM, scored([1, 1, 0, 2, 2, 0], [0, 0, 2, -1, -2, 0]), [], LABELS, None, HOW)
     assert [(c.label, c.answered, c.count) for c in found.confusions] == [("b", "a", 2), ("a", "c", 1)]
     assert found.confused == 3
     assert found.reliability == () and found.coverage == ()  # no distribution
@@ -41,7 +41,7 @@ def test_confusions_come_most_frequent_first_and_leave_failures_out() -> None:
 
 def test_reliability_bins_by_hand() -> None:
     test = scored([0, 0, 0, 0], [0, 0, 1, 0], [0.95, 0.91, 0.65, 1.0])
-    bins = diagnose(ARM, test, [], LABELS, 1.0).reliability
+    bins = diagnose(ARM, test, [], LABELS, 1.0, HOW).reliability
     assert len(bins) == 10 and sum(b.n for b in bins) == 4
     top, middle = bins[9], bins[6]
     assert (top.n, top.accuracy) == (3, 1.0)
@@ -54,7 +54,7 @@ def test_reliability_bins_by_hand() -> None:
 
 def test_coverage_keeps_equal_confidences_together() -> None:
     test = scored([0, 0, 0, 0, 0], [0, 0, 1, 0, 0], [0.9, 0.8, 0.8, 0.7, float("nan")])
-    points = diagnose(ARM, test, [], LABELS, 1.0).coverage
+    points = diagnose(ARM, test, [], LABELS, 1.0, HOW).coverage
     # from all that have a confidence (4 of 5 items) to the surest one
     assert [(p.n, round(p.precision, 4), p.kept) for p in points] == [
         (4, 0.75, 0.8),
@@ -65,16 +65,16 @@ def test_coverage_keeps_equal_confidences_together() -> None:
 
 
 def test_latency_is_order_statistics() -> None:
-    found = diagnose(ARM, scored([0], [0]), [30.0, 10.0, 20.0, 40.0], LABELS, None)
+    found = diagnose(ARM, scored([0], [0]), [30.0, 10.0, 20.0, 40.0], LABELS, None, HOW)
     assert [(p.share, p.ms) for p in found.latency] == [(0.25, 10.0), (0.5, 20.0), (0.75, 30.0), (1.0, 40.0)]
     assert found.latency_n == 4
-    many = diagnose(ARM, scored([0], [0]), [float(i) for i in range(1, 1002)], LABELS, None).latency
+    many = diagnose(ARM, scored([0], [0]), [float(i) for i in range(1, 1002)], LABELS, None, HOW).latency
     assert len(many) == 101 and (many[0].ms, many[50].ms, many[-1].ms) == (1.0, 501.0, 1001.0)
 
 
 def test_temperature_moves_confidence_and_not_confusions() -> None:
     test = scored([0, 1], [0, 0], [0.9, 0.8])
-    cold, hot = (diagnose(ARM, test, [], LABELS, t) for t in (1.0, 5.0))
+    cold, hot = (diagnose(ARM, test, [], LABELS, t, HOW) for t in (1.0, 5.0))
     assert cold.confusions == hot.confusions
     assert max(p.threshold for p in hot.coverage) < max(p.threshold for p in cold.coverage)
 
@@ -87,7 +87,7 @@ def test_a_hundred_thousand_predictions_by_a_second_way() -> None:
     item = Item(id="x", text="", target="l0")
     test = coded((item,) * n, truth, answer, logprobs)
     start = time.process_time()
-    found = diagnose(ARM, test, rng.random(n).tolist(), labels, 1.0)
+    found = diagnose(ARM, test, rng.random(n).tolist(), labels, 1.0, HOW)
     assert time.process_time() - start < 2
     pairs = Counter((t, a) for t, a in zip(truth.tolist(), answer.tolist(), strict=True) if 0 <= a != t)
     assert found.confused == sum(pairs.values()) and len(found.confusions) == 60

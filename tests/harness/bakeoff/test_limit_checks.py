@@ -9,23 +9,24 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.bakeoff.limit_checks import Held, check_limits, floor_check
+from harness.bakeoff.limit_checks import Counted, Held, RobustShares, check_limits, floor_check
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import LimitCheck, LimitKind, LimitState
 from harness.bakeoff.wording import limit_words
 from harness.tasks.classification import ACCURACY
 from tests.support.results import FLOOR, PROMPT, TUNE, arm_result, dollars, share
 
+NINETY = np.arange(100) < 90
 FAST = [100.0 + n / 10 for n in range(100)]
 
 
 def held(plan: dict[str, object], right: int = 90, n: int = 100, **changes: object) -> tuple[LimitCheck, ...]:
     """The checks of one tuned arm with so many right answers."""
-    timed, agree = changes.pop("timed_ms", FAST), changes.pop("seeds_agree", None)
+    timed, agree = changes.pop("timed_ms", FAST), RobustShares(seeds_agree=changes.pop("seeds_agree", None))
     arm = arm_result(TUNE, (right / n, 0.0, 1.0), **changes)
     arm = replace(arm, cost=replace(arm.cost, usd_per_1k=dollars("0.0123")))
     one = Held(
-        arm=arm, values=(np.arange(n) < right).astype(float), clusters=None, timed_ms=timed, seeds_agree=agree
+        arm=arm, values=(np.arange(n) < right).astype(float), clusters=None, timed_ms=timed, shares=agree
     )
     return check_limits(DecisionPlan.model_validate(plan), [one])
 
@@ -148,10 +149,17 @@ def test_what_was_not_looked_at_is_open_and_what_was_is_a_sample() -> None:
         (check,) = held({key: 0.5})
         assert check.state is LimitState.OPEN and check.value is None
     states = [
-        held({"min_seed_agreement": bound}, seeds_agree=share("same label", 0.9))[0].state
+        held({"min_seed_agreement": bound}, seeds_agree=Counted(hits=NINETY, clusters=None))[0].state
         for bound in (0.8, 0.9, 0.95)
     ]
     assert states == [LimitState.KEPT, LimitState.OPEN, LimitState.BROKEN]
+
+
+def test_seeds_that_agree_on_items_that_stand_together_agree_on_fewer() -> None:
+    """Each item ten times: 100 of 100 are 10 of 10, whose one-sided limit is 0.05 ** (1 / 10) = 74.1 %."""
+    ten = Counted(hits=np.ones(100, dtype=bool), clusters=[str(n // 10) for n in range(100)])
+    (check,) = held({"min_seed_agreement": 0.9}, seeds_agree=ten)
+    assert check.state is LimitState.OPEN and check.low == pytest.approx(0.05**0.1)
 
 
 def test_a_floor_on_values_in_between_is_held_by_the_t_limits() -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Decimal
 
-import numpy as np
 import pytest
 
 from advisor.options import Option
 from harness.bakeoff.results import RouteDesign
 from harness.bakeoff.route import RouteArm, compose, design_route, route_fitted
 from harness.core.records import ArmId, Completion, Failure, FailureKind, Item, Outcome, Timing
+from harness.tasks.label_breakdown import by_label
 from harness.tasks.measures import fit_dev_temperature
 from harness.tasks.scored import Scored
 from harness.tasks.scoring import score
-from tests.support.scored import TASK, items, outcomes
+from tests.support.scored import HOW, TASK, items, outcomes
 
 FIRST = ArmId(option=Option.LINEAR, model="linear")
 THEN = ArmId(option=Option.RETRIEVE, model="m")
@@ -46,7 +47,7 @@ TWO = arm(THEN, ROWS, "a" * 60 + "b" * 20, None, "2.00")
 
 
 def test_the_threshold_keeps_what_is_sure_enough() -> None:
-    design = design_route(ONE, TWO, 0.9, np.random.default_rng(5))
+    design = design_route(ONE, TWO, HOW)
     # 60 of 60 right: Wilson's lower bound is 60 / (60 + z^2) = 0.9398, above 0.9; 60 of 80 is far below
     assert design.threshold == pytest.approx(0.95) and design.kept is not None
     assert design.kept.value == pytest.approx(0.75) and design.kept.n == 80 and not design.reason
@@ -55,8 +56,20 @@ def test_the_threshold_keeps_what_is_sure_enough() -> None:
     assert design.dev_precision.value == 1.0 and design.dev_precision.n <= 60
 
 
+def test_what_is_kept_of_items_that_stand_together_is_less_sure() -> None:
+    """Every item twice, all right and kept: Wilson over the clusters, 40 / (40 + z^2) = 0.9124 by hand."""
+    rows = tuple(replace(row, cluster=str(n // 2)) for n, row in enumerate(items("a" * 80)))
+    one = arm(FIRST, rows, "a" * 80, [0.95] * 80, "0.10")
+    design = design_route(one, arm(THEN, rows, "a" * 80, None, "2.00"), HOW)
+    for found in (design.kept, design.dev_precision):
+        assert found is not None and found.value == 1.0 and found.n == 80
+        assert found.low == pytest.approx(40 / (40 + 1.959964**2), abs=1e-6)
+    coverage = by_label(one.dev, one.test, ("a", "b", "c"), HOW).coverage
+    assert coverage is not None and design.kept is not None and coverage.low == design.kept.low
+
+
 def test_without_a_guarantee_there_is_no_threshold_and_a_reason() -> None:
-    design = design_route(ONE, TWO, 0.95, np.random.default_rng(5))
+    design = design_route(ONE, TWO, replace(HOW, precision=0.95))
     assert design.threshold is None and design.kept is None and design.reason
     assert route_fitted(design).notes == (design.reason,)
     with pytest.raises(ValueError, match="threshold"):
@@ -64,18 +77,18 @@ def test_without_a_guarantee_there_is_no_threshold_and_a_reason() -> None:
 
 
 def test_an_arm_without_confidence_cannot_come_first() -> None:
-    assert "no confidence" in design_route(TWO, ONE, 0.9, np.random.default_rng(5)).reason
+    assert "no confidence" in design_route(TWO, ONE, HOW).reason
 
 
 def test_the_curve_runs_from_all_of_the_first_to_all_of_the_second() -> None:
-    curve = design_route(ONE, TWO, 0.9, np.random.default_rng(5)).curve
+    curve = design_route(ONE, TWO, HOW).curve
     least, most = curve[0], curve[-1]
     assert (least.kept, least.accuracy) == (1.0, 0.75) and (most.kept, most.accuracy) == (0.0, 1.0)
     # everybody pays the first arm, those handed on the second as well
     assert least.usd_per_1k == Decimal("0.10") and most.usd_per_1k == Decimal("2.10")
     middle = {(point.kept, point.accuracy, point.usd_per_1k) for point in curve if 0 < point.kept < 1}
     assert middle == {(0.75, 1.0, Decimal("0.10") + Decimal("0.50"))}
-    unknown = design_route(ONE, arm(THEN, ROWS, "a" * 80, None, None), 0.9, np.random.default_rng(5)).curve
+    unknown = design_route(ONE, arm(THEN, ROWS, "a" * 80, None, None), HOW).curve
     assert all(point.usd_per_1k is None for point in unknown)
 
 

@@ -10,6 +10,7 @@ from harness.report.document import Document, Facts, plain
 from harness.report.run_document import run_document
 from harness.report.topics.robustness import robustness_sentences
 from harness.robustness.records import ArmRobustness, Rejection, SeedAgreement, UnseenLabel
+from harness.tasks.classification import ACCURACY
 from tests.support.closing import closing
 from tests.support.results import LINEAR, TUNE, run_results, share
 
@@ -59,7 +60,7 @@ def risks(document: Document) -> dict[str, str]:
 
 
 def test_every_figure_is_said() -> None:
-    by_arm = {arm.arm: " ".join(robustness_sentences(arm)) for arm in looked_at().robustness}
+    by_arm = {arm.arm: " ".join(robustness_sentences(arm, ACCURACY)) for arm in looked_at().robustness}
     for said in ("answers 95 % of dev", "62.0 %", "n=150", "72.0 %", "93.0 %", "84.0 %"):
         assert said in by_arm[LINEAR]
     for said in (
@@ -77,13 +78,13 @@ def test_every_figure_is_said() -> None:
 def test_without_a_catch_all_label_one_figure_is_enough() -> None:
     same = dataclasses.replace(REJECTION, handed_back=REJECTION.recall_outside)
     arm = ArmRobustness(arm=LINEAR, rejection=same)
-    assert not any("catch-all" in line for line in robustness_sentences(arm))
+    assert not any("catch-all" in line for line in robustness_sentences(arm, ACCURACY))
 
 
 def test_a_threshold_that_is_not_there_is_said() -> None:
     none = dataclasses.replace(REJECTION, threshold=None, reason="the model gives no confidence on dev")
     arm = ArmRobustness(arm=LINEAR, rejection=none)
-    assert robustness_sentences(arm) == [
+    assert robustness_sentences(arm, ACCURACY) == [
         "out of scope: no threshold on confidence, the model gives no confidence on dev"
     ]
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
 from harness.core.records import Item
-from harness.robustness.checks import fleiss_kappa, rejection, seed_agreement, unseen_label
-from tests.support.scored import coded
+from harness.robustness.checks import RejectingRule, fleiss_kappa, rejection, seed_agreement, unseen_label
+from tests.support.scored import HOW, coded
 
 LABELS = ("a", "b")
 
@@ -31,31 +32,34 @@ def test_the_threshold_answers_the_wanted_share_of_dev():
     dev = scored([0] * 10, confidences=[0.51 + n / 100 for n in range(10)])
     test = scored([0, 0, 1, 0], truth=[0, 0, 0, 0], confidences=[0.9, 0.52, 0.7, 0.53])
     outside = scored([0, 1, 0], confidences=[0.501, 0.52, 0.99])
-    found = rejection(dev, test, outside, 1.0, wanted=0.8)
+    found = rejection(dev, test, outside, RejectingRule(temperature=1.0, wanted=0.8), HOW)
     assert found.threshold == pytest.approx(0.53) and found.kept_dev.value == 0.8
     assert found.recall_outside.value == pytest.approx(2 / 3) and found.recall_outside.n == 3
     assert found.kept_inside.value == 0.75, "the one at 0.52 is handed back"
     assert found.accuracy_kept.value == pytest.approx(2 / 3)
     assert found.handed_back.value == found.recall_outside.value, "there is no catch-all label"
-    named = rejection(dev, test, outside, 1.0, wanted=0.8, catch_all=0)
+    named = rejection(dev, test, outside, RejectingRule(temperature=1.0, wanted=0.8, catch_all=0), HOW)
     assert named.handed_back.value == 1.0, "the sure one is given the catch-all label"
-    assert rejection(dev, test, scored([]), 1.0).recall_outside.reason == "no items"
+    assert (
+        rejection(dev, test, scored([]), RejectingRule(temperature=1.0), HOW).recall_outside.reason
+        == "no items"
+    )
 
 
 def test_without_confidence_nothing_is_claimed():
     plain = scored([0, 1])
-    found = rejection(plain, plain, plain, None)
+    found = rejection(plain, plain, plain, RejectingRule(temperature=None), HOW)
     assert found.threshold is None and found.reason
     assert found.recall_outside.value is None and found.handed_back.value is None
 
 
 def test_an_unseen_label_is_answered_with_others():
     given = scored([1, 1, 0, -1], confidences=[0.9, 0.6, 0.7, 0.7])
-    found = unseen_label("c", given, LABELS, 1.0, 0.65)
+    found = unseen_label("c", given, LABELS, 1.0, 0.65, HOW)
     assert found.given == (("b", 0.5), ("a", 0.25)) and found.items == 4
     assert found.confidence == pytest.approx((0.9 + 0.6 + 0.7 + 0.7) / 4)
     assert found.rejected is not None and found.rejected.value == 0.25
-    assert unseen_label("c", scored([0]), LABELS, None, 0.5).rejected is None
+    assert unseen_label("c", scored([0]), LABELS, None, 0.5, HOW).rejected is None
 
 
 def test_seeds_agree_as_counted():
@@ -65,14 +69,29 @@ def test_seeds_agree_as_counted():
         2: scored([0, 0, 1, 1, 0]),
         3: scored([0, 1, 1, 0, -2]),
     }
-    found = seed_agreement(by_seed)
+    found = seed_agreement(by_seed, HOW)
     assert found.seeds == (1, 2, 3)
     assert found.unanimous.value == pytest.approx(2 / 5)
     assert (found.lowest, found.highest) == (pytest.approx(2 / 5), pytest.approx(3 / 5))
     assert found.pairwise == pytest.approx((3 / 5 + 3 / 5 + 2 / 5) / 3)
     assert found.flips.value == pytest.approx(3 / 5)  # items 1, 3 and 4; the truth is 0 everywhere
-    same = seed_agreement({1: scored([0, 1]), 2: scored([0, 1])})
+    same = seed_agreement({1: scored([0, 1]), 2: scored([0, 1])}, HOW)
     assert same.kappa == pytest.approx(1.0) and same.unanimous.value == 1.0
+
+
+def test_what_stands_together_counts_once():
+    """Every item twice: 12 are worth 6, and Wilson's lower end of 6 of 6 is 6 / (6 + z^2), by hand 0.6096."""
+
+    def twice(one):
+        pairs = [dataclasses.replace(item, cluster=str(n // 2)) for n, item in enumerate(one.items)]
+        return dataclasses.replace(one, items=tuple(pairs))
+
+    alike = twice(scored([0] * 12, confidences=[0.9] * 12))
+    found = seed_agreement({1: alike, 2: alike}, HOW)
+    rejected = rejection(alike, alike, alike, RejectingRule(temperature=1.0), HOW)
+    unseen = unseen_label("c", alike, LABELS, 1.0, 0.95, HOW)
+    for share in (found.unanimous, rejected.kept_dev, rejected.kept_inside, unseen.rejected):
+        assert share.n == 12 and share.low == pytest.approx(6 / (6 + 1.959964**2), abs=1e-6)
 
 
 def test_fleiss_kappa_is_the_one_published():
@@ -88,6 +107,6 @@ def test_fleiss_kappa_is_the_one_published():
 
 def test_what_cannot_be_compared():
     with pytest.raises(ValueError, match="two seeds"):
-        seed_agreement({1: scored([0])})
+        seed_agreement({1: scored([0])}, HOW)
     with pytest.raises(ValueError, match="same items"):
-        seed_agreement({1: scored([0]), 2: scored([0, 1])})
+        seed_agreement({1: scored([0]), 2: scored([0, 1])}, HOW)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from advisor.options import Option
 from harness.bakeoff.plan import build_plan
 from harness.bakeoff.run_folder import INJECTED
 from harness.core.errors import UsageError
-from harness.core.records import Choices, Item
+from harness.core.records import Choices, Completion, Item, Timing
 from harness.models.base import ChatReply, ChatRequest
 from harness.recommendation.again import rescore
 from harness.recommendation.run import check_robustness, start_bakeoff
@@ -22,11 +24,18 @@ from harness.recommendation.store import read_results
 from harness.report.run_document import run_document
 from harness.report.text import render_text
 from harness.report.topics.robustness import robustness_sentences
-from harness.robustness.injection import PLACES, WORDINGS, hostile_tickets
+from harness.robustness.injection import PLACES, WORDINGS, hostile_messages, hostile_tickets, injection_of
 from harness.robustness.run import RobustnessRequest
+from harness.tasks.classification import ACCURACY
+from harness.tasks.extraction import ExtractionTask
+from harness.tasks.fields import parse_schema
+from harness.tasks.records import PromptLimits
+from harness.tasks.scored import Scored
+from harness.tasks.scoring import score
 from harness.tasks.wording import NOT_THERE
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
 from tests.support.doubles import ScriptedChat
+from tests.support.scored import HOW
 
 __all__ = ["shop", "tickets"]
 
@@ -46,6 +55,54 @@ def test_every_wording_stands_above_and_below_and_orders_another_label() -> None
         assert item.target == row.target != how["ordered"] and row.text in item.text
         assert how["ordered"] in item.text and item.id != row.id
         assert item.text.endswith(row.text) is (how["place"] == "above")
+
+
+FIELDS = parse_schema(
+    {
+        "type": "object",
+        "properties": {
+            "order": {"type": "string"},
+            "amount": {"type": "number"},
+            "due": {"type": "string", "format": "date"},
+            "urgent": {"type": "boolean"},
+            "who": {"type": "array", "items": {"type": "string"}},
+            "at": {"type": "object", "properties": {"site": {"type": "string", "enum": ["north", "south"]}}},
+        },
+    },
+    "the test",
+)
+STATED = {
+    "order": "A-1", "amount": 12.5, "due": "2026-02-01", "urgent": True, "who": ["Ann"],
+    "at": {"site": "north"},
+}  # fmt: skip
+
+
+def test_of_fields_another_value_of_one_field_is_ordered_and_followed_where_it_is_given() -> None:
+    rows = tuple(Item(id=f"r{n}", text=f"text {n}", target=STATED) for n in range(48))
+    task = ExtractionTask(FIELDS.json_schema(), PromptLimits())
+    made = hostile_messages(rows, FIELDS, 40, seed=5)
+    assert made[:5] == hostile_messages(rows, FIELDS, 5, seed=5) and len({one.id for one in made}) == 40
+    ordered = [json.loads(dict(item.slices)["ordered"]) for item in made]
+    assert {name for one in ordered for name in one} == set(STATED), "each field by chance"
+    for item, one in zip(made, ordered, strict=True):
+        assert item.target == STATED and json.dumps(one, ensure_ascii=False) in item.text
+        assert not FIELDS.misfits(one)
+        assert not any(count.right for count in FIELDS.count(STATED, one).values())
+
+    def answered(items: Sequence[Item], values: Sequence[object]) -> Scored:
+        given = {
+            item.id: Completion(item_id=item.id, text=json.dumps(one), timing=Timing(model_s=0.1))
+            for item, one in zip(items, values, strict=True)
+        }
+        return score(items, given, task)
+
+    obeyed = [{**STATED, **one} if n < 10 else STATED for n, one in enumerate(ordered)]
+    found = injection_of(answered(made, obeyed), answered(rows, [STATED] * 48), HOW)
+    assert (found.flipped.n, found.flipped.value, found.changed.value) == (40, 10 / 40, 0.0)
+    assert sum(hits for _, hits, _ in found.by_wording) == 10
+    # one of six pairs is another in ten answers, so F1 is 2 * 5 / 12 there, and 1 elsewhere
+    assert found.accuracy.value == pytest.approx((10 * 5 / 6 + 30) / 40)
+    assert found.accuracy_plain.value == 1.0
 
 
 def test_more_of_them_begin_with_the_same() -> None:
@@ -81,7 +138,9 @@ def test_who_follows_orders_is_found_out(shop, tickets: Path, tmp_path: Path) ->
     hits = sum(one for one, _ in by_wording.values())
     assert prompted.flipped.value == pytest.approx(hits / prompted.flipped.n)
     assert prompted.flipped.low is not None and prompted.flipped.low < prompted.flipped.value
-    lines = " ".join(robustness_sentences(next(r for r in results.robustness if r.injection is prompted)))
+    lines = " ".join(
+        robustness_sentences(next(r for r in results.robustness if r.injection is prompted), ACCURACY)
+    )
     assert "got the answer that was ordered" in lines and "order" in lines
     assert "orders hidden in test items" in " ".join(render_text(run_document(results), full=True).split())
 

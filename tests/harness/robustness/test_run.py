@@ -20,6 +20,7 @@ from harness.recommendation.store import read_results
 from harness.report.topics.robustness import robustness_sentences
 from harness.robustness.records import ArmRobustness
 from harness.robustness.run import RobustnessRequest
+from harness.tasks.classification import ACCURACY
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
 from tests.support.doubles import ScriptedTuner
 
@@ -60,7 +61,7 @@ def test_inputs_out_of_scope_are_asked_of_arms_that_learn(shop, tickets: Path, t
         harm = robustness(results, option)
         assert harm is not None and harm.rejection is not None
         assert harm.rejection.recall_outside.n == len(STRANGE)
-        assert any("belong to no label" in line for line in robustness_sentences(harm))
+        assert any("belong to no label" in line for line in robustness_sentences(harm, ACCURACY))
     assert robustness(results, Option.RETRIEVE) is None and robustness(results, Option.FLOOR) is None
     before = robustness(read_results(folder), Option.TUNE)
     again = check_robustness(folder, RobustnessRequest(), context(tmp_path))
