@@ -234,6 +234,11 @@ def wording_version(option: Option) -> str:
     return PROMPT_VERSION if option is Option.RETRIEVE else _FIRST_VERSION
 
 
+def tune_messages(text: str, limits: PromptLimits) -> tuple[Message, ...]:
+    """What a tuned model sees of a text alone."""
+    return ClassificationTask((), limits).messages(Option.TUNE, Item(id="", text=text, target=""))
+
+
 def _guide_line(label: Label) -> str:
     name = answer_text(label.name)
     return f"{name}: {label.definition}" if label.definition else name

@@ -41,7 +41,7 @@ from harness.tasks.wording import in_words
 
 MOST_SHOWN = 30
 MOST_CHARACTERS = 4000
-"""Of one text on a page of many items; `harness explain` shows all of it."""
+"""Of one text on a page of many items, and of one answer in `harness explain`."""
 _TEXT = 72
 _NEIGHBOUR = 160
 _WHY = {
@@ -62,8 +62,8 @@ def errors_document(found: ArmErrors, limit: int = MOST_SHOWN) -> Document:
     sections = [
         Section(key="head", title="The arm", blocks=tuple(_head(found, limit))),
         *(_confusions(wrong) if found.task is TaskKind.CLASSIFICATION else _side_by_side(wrong, nouns)),
-        *_apart("invalid", f"Answers that no {nouns.answer} could be read from", found.invalid[:limit]),
-        *_apart("failed", "Items without an answer", found.failed[:limit]),
+        *_apart(f"Answers that no {nouns.answer} could be read from", found.invalid[:limit], nouns),
+        *_apart("Items without an answer", found.failed[:limit], nouns),
     ]
     if found.explain:
         purpose = "the first of them in every arm: messages, answer, price"
@@ -93,7 +93,8 @@ def _head(found: ArmErrors, limit: int) -> Iterator[Block]:
     rows += [Fact(label="note", text=note, tone="warn") for note in found.notes]
     yield Facts(rows=tuple(rows))
     if len(found.wrong) > limit:
-        left = f"The {limit:,} most confident of {len(found.wrong):,} are shown; --limit shows more."
+        first = "first" if found.wrong[0].confidence is None else "most confident"
+        left = f"The {limit:,} {first} of {len(found.wrong):,} are shown; --limit shows more."
         yield Paragraph(text=left, tone="faint")
 
 
@@ -115,10 +116,14 @@ def _side_by_side(wrong: Sequence[ItemAnswer], nouns: Nouns) -> Iterator[Section
         yield Section(key="wrong", title=f"Not wholly right ({len(wrong):,})", blocks=(table,))
 
 
-def _apart(key: str, title: str, answers: Sequence[ItemAnswer]) -> Iterator[Section]:
+def _apart(title: str, answers: Sequence[ItemAnswer], nouns: Nouns) -> Iterator[Section]:
+    """Items of which nothing could be read: all failed, or none."""
     if answers:
-        heads = ("item", "label", "what came" if key == "invalid" else "why")
-        rows = [(a, (a.item_id, a.label, a.failure or _short(a.raw, _TEXT // 2))) for a in answers]
+        key, came = ("failed", "why") if answers[0].failure else ("invalid", "what came")
+        heads = ("item", nouns.answer, came)
+        rows = [
+            (a, (a.item_id, _short(a.label, _TEXT), a.failure or _short(a.raw, _TEXT // 2))) for a in answers
+        ]
         yield Section(key=key, title=f"{title} ({len(rows):,})", blocks=(_answers(heads, rows),))
 
 
@@ -149,11 +154,10 @@ def explain_document(explained: ExplainedItem) -> Document:
     if item.slices:
         rows.append(Fact(label="slices", text=", ".join(f"{name} = {value}" for name, value in item.slices)))
     blocks = (Facts(rows=tuple(rows)), Verbatim(label="text", text=item.text))
-    documents = isinstance(item.target, Reference)
     if isinstance(item.target, Reference):
         rows += list(_reference(item.target))[1:]
     arms = (
-        Section(key=str(a.arm), title=a.arm.label, blocks=tuple(_arm(a, documents=documents)))
+        Section(key=str(a.arm), title=a.arm.label, blocks=tuple(_arm(a, _called(item.target))))
         for a in explained.arms
     )
     return Document(
@@ -192,7 +196,7 @@ def browsed_blocks(found: BrowsedItem, place: int, name: Callable[[ArmId], str])
     )
     table = Table(
         columns=columns("arm", "is", "answer", "how sure", "ms", left=(0, 1, 2)),
-        rows=tuple(_browsed(one, name(one.answer.arm)) for one in found.answers),
+        rows=tuple(_browsed(one, name(one.answer.arm), _called(item.target)) for one in found.answers),
     )
     return Paragraph(text=head), Verbatim(label="", text=shortened(item.text)), table
 
@@ -217,7 +221,7 @@ def _question_answers(found: BrowsedItem, name: Callable[[ArmId], str]) -> Table
 
 
 def _question_answer(one: BrowsedAnswer, name: str) -> Row:
-    plain, detail = _browsed(one, name), one.detail
+    plain, detail = _browsed(one, name, "answer"), one.detail
     if detail is None:
         return replace(plain, cells=(*plain.cells[:3], *cells(MISSING, MISSING), *plain.cells[3:]))
     given = one.answer.failure or (one.answer.answer if one.answer.answer is not None else "says nothing")
@@ -228,9 +232,9 @@ def _question_answer(one: BrowsedAnswer, name: str) -> Row:
     return replace(plain, cells=(*plain.cells[:2], *told, *plain.cells[3:]))
 
 
-def _browsed(one: BrowsedAnswer, name: str) -> Row:
+def _browsed(one: BrowsedAnswer, name: str, noun: str) -> Row:
     answer = one.answer
-    given = answer.failure or (answer.answer if answer.answer is not None else "no label read")
+    given = answer.failure or (answer.answer if answer.answer is not None else f"no {noun} read")
     raw = "" if answer.raw == answer.answer else outside(answer.raw or one.failure_message, _TEXT)
     found = cells(
         name,
@@ -244,11 +248,12 @@ def _browsed(one: BrowsedAnswer, name: str) -> Row:
 
 def retrieved_blocks(found: BrowsedItem, name: Callable[[ArmId], str]) -> tuple[Block, ...]:
     """The training items or passages that each arm was shown with one of many items."""
+    noun = _called(found.item.target)
     return tuple(
         passage_block(near, f"{name(one.answer.arm)}, ")
         if isinstance(found.item.target, Reference)
         else Verbatim(
-            label=f"{name(one.answer.arm)}, {near.rank}. {near.item_id}, labelled {near.label}",
+            label=f"{name(one.answer.arm)}, {near.rank}. {near.item_id}, {_stated(near, noun)}",
             text=shortened(near.text),
         )
         for one in found.answers
@@ -291,19 +296,19 @@ def shortened(text: str) -> str:
     return f"{whole[:MOST_CHARACTERS]}\n... {len(whole) - MOST_CHARACTERS:,} more characters"
 
 
-def _arm(arm: ExplainedArm, *, documents: bool) -> Iterator[Block]:
-    yield Facts(rows=tuple(_answer(arm)))
+def _arm(arm: ExplainedArm, noun: str) -> Iterator[Block]:
+    yield Facts(rows=tuple(_answer(arm, noun)))
     near = sorted(arm.neighbours, key=lambda one: one.rank)
-    if near and documents:
+    if near and noun == "answer":
         yield Paragraph(text="Passages of the documents shown with the question, the nearest first:")
         yield from map(passage_block, near)
     elif near:
         yield Paragraph(text="Similar training items shown as examples, the nearest last in the prompt:")
-        yield from map(_neighbour, near)
+        yield from (_neighbour(one, noun) for one in near)
     for number, message in enumerate(arm.messages, start=1):
         yield Verbatim(label=f"message {number} of {len(arm.messages)}, {message.role}", text=message.content)
     if arm.answer is not None and not arm.answer.failure:
-        yield Verbatim(label="raw answer", text=arm.answer.raw)
+        yield Verbatim(label="raw answer", text=shortened(arm.answer.raw))
     rows = []
     if arm.usage is not None:
         rows.append(Fact(label="tokens", text=_usage(arm.usage)))
@@ -326,7 +331,7 @@ def _arm(arm: ExplainedArm, *, documents: bool) -> Iterator[Block]:
         yield Paragraph(text=arm.note, tone="faint")
 
 
-def _answer(arm: ExplainedArm) -> Iterator[Fact]:
+def _answer(arm: ExplainedArm, noun: str) -> Iterator[Fact]:
     answer = arm.answer
     if answer is None:
         yield Fact(label="answer", text="none yet: this item was not run in this arm", tone="warn")
@@ -334,18 +339,24 @@ def _answer(arm: ExplainedArm) -> Iterator[Fact]:
         text = f"none: {answer.failure}. {arm.failure_message}".strip()
         yield Fact(label="answer", text=text, tone="warn")
     else:
-        read = "invalid: no label could be read" if answer.answer is None else answer.answer
-        mark = "right" if answer.correct else f"wrong, the label is {answer.label}"
+        read = f"invalid: no {noun} could be read" if answer.answer is None else shortened(answer.answer)
+        are = "are" if noun == "fields" else "is"
+        mark = "right" if answer.correct else f"wrong, the {noun} {are} {answer.label}"
         yield Fact(label="answer", text=f"{read} ({mark})", tone="good" if answer.correct else "warn")
         sure = "unknown: this arm gives no probabilities, or it has no temperature from dev"
         yield Fact(label="confidence", text=sure if answer.confidence is None else decimal(answer.confidence))
 
 
-def _neighbour(found: Shown) -> Verbatim:
+def _neighbour(found: Shown, noun: str) -> Verbatim:
     where = f"rank {found.rank}, score {found.score:.4f}"
     return Verbatim(
-        label=f"{where}, {found.item_id}, labelled {found.label}", text=_short(found.text, _NEIGHBOUR)
+        label=f"{where}, {found.item_id}, {_stated(found, noun)}", text=_short(found.text, _NEIGHBOUR)
     )
+
+
+def _stated(found: Shown, noun: str) -> str:
+    """What a row that was shown is answered with."""
+    return f"labelled {found.label}" if noun == "label" else f"{noun} {found.label}"
 
 
 def _short(text: str, most: int) -> str:
