@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from advisor.options import Option
 from harness.core.records import Item, JsonSchema, Message
-from harness.tasks.classification import ClassificationTask
+from harness.tasks.classification import tune_messages
 from harness.tasks.extraction import ExtractionTask
 from harness.tasks.records import PromptLimits
 from harness.training.tuned_model import TunedTask
@@ -17,9 +17,10 @@ def limits_of(task: TunedTask) -> PromptLimits:
 
 def tuned_turns(task: TunedTask, text: str) -> tuple[Message, ...]:
     """The system turn and the text, as in training."""
-    limits = limits_of(task)
-    kind = ExtractionTask(task.fields, limits) if task.fields else ClassificationTask((), limits)
-    return kind.messages(Option.TUNE, Item(id="", text=text, target={}))
+    if not task.fields:
+        return tune_messages(text, limits_of(task))
+    item = Item(id="", text=text, target={})
+    return ExtractionTask(task.fields, limits_of(task)).messages(Option.TUNE, item)
 
 
 def fields_form(task: TunedTask) -> JsonSchema:

@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from advisor.options import Option
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuning import TuneRequest, lock_tuning, tune_in
 from harness.core.errors import MissingExtra, StoreError, UsageError
@@ -134,6 +133,7 @@ def test_a_failed_parity_is_kept_and_shown(room: Path, run: RunFolder, tmp_path:
 
 def test_the_served_arm_measured_as_an_api_arm_answers_as_the_tuned_arm(room: Path, run: RunFolder) -> None:
     """`prompt@openai/NAME` over HTTP, with its own label guide, gives the tuned arm's answers one by one."""
+    from advisor.options import Option
     from harness.arms.prompt import PromptArm
     from harness.core.records import ArmId, Completion
     from harness.models.open import open_chat
@@ -182,7 +182,7 @@ def test_two_adapters_share_one_base_and_answer_each_for_itself(
     from harness.models.local.adapter_set import AdapterSet
     from harness.models.local.transformers_chat import TransformersChat
     from harness.models.settings import ModelSettings
-    from harness.tasks.classification import ClassificationTask
+    from harness.tasks.classification import tune_messages
     from harness.tasks.records import PromptLimits
 
     tuned = shipped_in_run(run, "", None, context(room))
@@ -196,9 +196,11 @@ def test_two_adapters_share_one_base_and_answer_each_for_itself(
     )
     settings = ModelSettings(cache=tmp_path, precision="fp32", threads=1)
     both = AdapterSet("base", tuned.base, {"one": tuned.adapter, "two": other}, settings)
-    choices, task = ("billing", "shipping", "sign in"), ClassificationTask((), PromptLimits())
+    choices = ("billing", "shipping", "sign in")
     asked = [
-        ChatRequest(item_id=i.id, messages=task.messages(Option.TUNE, i), form=Choices(answers=choices))
+        ChatRequest(
+            item_id=i.id, messages=tune_messages(i.text, PromptLimits()), form=Choices(answers=choices)
+        )
         for i in run.items()["dev"][:4]
     ]
     import dataclasses

@@ -1,13 +1,11 @@
 """Rows and a recipe small enough to train on in a test."""
 
-from advisor.options import Option
-from harness.core.records import Conversation, Item, Recipe
-from harness.tasks.classification import ClassificationTask
+from harness.core.records import Conversation, Recipe
+from harness.tasks.classification import tune_messages
 from harness.tasks.labels import answer_text
 from harness.tasks.records import PromptLimits
 from harness.training.recipe import TARGET_MODULES
 
-TASK = ClassificationTask((), PromptLimits())
 _TEXTS = {
     "login_problem": ["I cannot sign in", "the reset mail never came", "my password is refused again"],
     "refund_request": ["money back please", "charged twice, refund me", "I want my 40 euros returned"],
@@ -30,7 +28,7 @@ def conversations(copies=1):
                 rows.append(
                     Conversation(
                         item_id=f"{label}-{place}-{copy}",
-                        prompt=TASK.messages(Option.TUNE, Item(id="", text=text, target=label)),
+                        prompt=tune_messages(text, PromptLimits()),
                         completion=answer_text(label),
                     )
                 )
