@@ -14,16 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.stats.intervals import (
-    Bootstrap,
-    Floats,
-    Interval,
-    Ints,
-    Unknown,
-    cluster_codes,
-    proportion_interval,
-    wilson,
-)
+from advisor.stats.intervals import Floats, Interval, Ints, cluster_codes, wilson
 from advisor.stats.special import two_sided_z
 
 FOLDS = 5
@@ -195,26 +186,6 @@ def _no_threshold(n: int, items: Ints, hits: Floats, precision: float, level: fl
     return Selective(threshold=None, coverage=0.0, reason=reason, needed=total)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrossFitted:
-    """What thresholds fitted on the other folds did on items they had not seen.
-
-    Attributes:
-        answered, n: items at or above their fold's threshold, of all.
-        precision: of the answered, the share that was right; None when none was answered.
-        interval: of `proportion_interval` over the answered.
-        folds_without: folds in which no threshold could be vouched for.
-        final: the threshold fitted on all items, the one to deploy.
-    """
-
-    answered: int
-    n: int
-    precision: float | None
-    interval: Interval | Unknown
-    folds_without: int
-    final: Selective
-
-
 def cross_fitted(
     confidence: Floats,
     correct: NDArray[np.bool_],
@@ -222,12 +193,14 @@ def cross_fitted(
     rng: np.random.Generator,
     *,
     clusters: Sequence[Hashable | None] | None = None,
-    level: float = 0.95,
-) -> CrossFitted:
+) -> tuple[NDArray[np.bool_], int]:
     """Fit the threshold on all folds but one and apply it to that one, for every fold.
 
     Args:
         clusters: one key an item; items with one key are in one fold.
+
+    Returns:
+        Which items lie at or above their fold's threshold, and the folds in which none could be vouched for.
 
     Raises:
         ValueError: if the inputs do not fit.
@@ -237,19 +210,9 @@ def cross_fitted(
     fold = (rng.permutation(int(units.max()) + 1 if conf.size else 0) % FOLDS)[units]
     answered, without = np.zeros(conf.size, dtype=bool), 0
     for k in range(FOLDS):
-        fitted = selective_threshold(conf[fold != k], hit[fold != k] > 0, precision, level)
+        fitted = selective_threshold(conf[fold != k], hit[fold != k] > 0, precision)
         if fitted.threshold is None:
             without += 1
-            continue
-        answered |= (fold == k) & (conf >= fitted.threshold)
-    right = hit[answered] > 0
-    return CrossFitted(
-        answered=right.size,
-        n=int(conf.size),
-        precision=float(right.mean()) if right.size else None,
-        interval=proportion_interval(
-            right, rng, clusters=units[answered].tolist(), settings=Bootstrap(level=level)
-        ),
-        folds_without=without,
-        final=selective_threshold(conf, hit > 0, precision, level),
-    )
+        else:
+            answered |= (fold == k) & (conf >= fitted.threshold)
+    return answered, without

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from advisor.stats.calibration import FOLDS, Selective, cross_fitted, selective_threshold
 from harness.bakeoff.results import RouteDesign, RoutePoint
 from harness.core.records import ArmId, Completion, Estimate, Failure, Fitted, Item, Outcome, Timing
-from harness.tasks.measures import Measuring, confidence, estimate, everything, share
+from harness.tasks.measures import Measuring, confidence, everything, share
 from harness.tasks.scored import Scored
 
 _CURVE_POINTS = 21
@@ -100,13 +100,12 @@ def _choose(conf: NDArray[np.float64], dev: Scored, precision: float) -> Selecti
 
 
 def _cross_fitted(conf: NDArray[np.float64], dev: Scored, how: Measuring) -> Estimate:
-    kept = dev.where(~np.isnan(conf))
-    found = cross_fitted(
-        conf[~np.isnan(conf)], kept.correct, how.precision, how.rng(), clusters=kept.clusters
-    )
-    interval = "Wilson" if kept.clusters is None else "clusters together"
-    method = f"{FOLDS} folds of dev, {found.folds_without} without a threshold, {interval}"
-    return estimate("precision of kept dev answers", found.precision, found.interval, found.answered, method)
+    sure = ~np.isnan(conf)
+    known = dev.where(sure)
+    kept, without = cross_fitted(conf[sure], known.correct, how.precision, how.rng(), clusters=known.clusters)
+    found = share("precision of kept dev answers", known, known.correct, kept, how)
+    method = f"{FOLDS} folds of dev, {without} without a threshold, {found.method}"
+    return dataclasses.replace(found, method=method)
 
 
 def _handed_on(own: Outcome, other: Outcome) -> Outcome:

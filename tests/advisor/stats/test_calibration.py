@@ -105,9 +105,15 @@ def test_wilson_threshold_keeps_its_promise_and_the_observed_one_does_not():
 def test_cross_fitting_judges_on_unseen_folds_and_is_reproducible():
     confidence, correct = _draw(np.random.default_rng(4), 2000)
     one, two = (cal.cross_fitted(confidence, correct, 0.9, np.random.default_rng(5)) for _ in range(2))
-    assert one == two
-    assert one.n == 2000 and 0 < one.answered < 2000
-    assert one.interval.high > 0.9 and one.folds_without == 0
-    assert one.final == cal.selective_threshold(confidence, correct, 0.9)
+    assert (one[0] == two[0]).all() and one[1] == two[1] == 0
+    assert 0 < one[0].sum() < 2000 and correct[one[0]].mean() > 0.88
     none = cal.cross_fitted(confidence[:30], correct[:30], 0.95, np.random.default_rng(5))
-    assert none.precision is None and none.folds_without == 5
+    assert not none[0].any() and none[1] == cal.FOLDS
+
+
+def test_what_stands_together_is_in_one_fold():
+    """Pairs of which one is sure and right, the other unsure and wrong: a fold holds both or none."""
+    confidence, correct = np.tile([0.9, 0.1], 500), np.tile([True, False], 500)
+    pairs = [str(n // 2) for n in range(1000)]
+    kept, _ = cal.cross_fitted(confidence, correct, 0.9, np.random.default_rng(5), clusters=pairs)
+    assert kept[::2].all() and not kept[1::2].any()
