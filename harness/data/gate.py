@@ -493,7 +493,9 @@ def _personal_data(evalset: Evalset) -> Iterable[Finding]:
         counts.update(kinds)
         rows += [item.id] * bool(kinds)
     if rows:
-        listed = ", ".join(f"{kind.nouns} in {counts[kind]} rows" for kind in Kind if counts[kind])
+        listed = ", ".join(
+            f"{kind.nouns} in {counted(counts[kind], 'row', 'rows')}" for kind in Kind if counts[kind]
+        )
         message = f"Personal data: {listed}. {ONLY_WHERE_SAID}"
         invented = "machine-written" in evalset.provenance.casefold()
         yield _finding(PERSONAL_DATA, "note" if invented else "warning", message, dict.fromkeys(rows))

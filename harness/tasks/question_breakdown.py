@@ -167,7 +167,7 @@ def _answering(test: Scored, answered: Bools, how: Measuring) -> tuple[Answering
     sure = np.array([np.nan if one is None or one.confidence is None else one.confidence for one in given])
     cuts = [-np.inf]
     if not np.isnan(sure).any():
-        ranks = np.linspace(1, sure.size, MOST_POINTS).astype(int)
+        ranks = np.ceil(np.arange(1, MOST_POINTS + 1) * sure.size / MOST_POINTS).astype(int)
         cuts = sorted(set(np.sort(sure)[::-1][ranks - 1].tolist()), reverse=True)
     found = []
     for cut in cuts:

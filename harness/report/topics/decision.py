@@ -12,6 +12,7 @@ from harness.bakeoff.wording import limit_words, more_items_words
 from harness.core.errors import command as command_line
 from harness.core.records import ArmId
 from harness.core.wording import bounds, counted, level, percent, points
+from harness.data.gate import PERSONAL_DATA
 from harness.money.records import Limit, PlanKey
 from harness.recommendation.records import Action, NextStep, StepKind
 from harness.report.context import ReportContext
@@ -47,8 +48,14 @@ from harness.report.topics.recommendation import (
     step_action,
 )
 
-_OF_LABELS = {"label-not-in-test", "rare-label", "thin-support-test", "thin-support-train"}
-"""Findings that list single labels: for those who look after the data, beside the data."""
+_SAID_ELSEWHERE = {
+    PERSONAL_DATA,
+    "label-not-in-test",
+    "rare-label",
+    "thin-support-test",
+    "thin-support-train",
+}
+"""Findings that stand beside the data: single labels, and personal data, which no answer hangs on."""
 NO_LAST_DAY = "Nothing known today, such as a price change or the end of a model, limits how long this holds."
 
 
@@ -282,8 +289,8 @@ def change_section(c: ReportContext) -> Section:
     words = words_of(c)
     risk = risk_sentence(c.results.recommendation.risk, words)
     blocks: list[Block] = [Paragraph(text=said(Span(text="The main risk. ", strong=True), risk))]
-    of_labels = {one.message for one in c.results.data.findings if one.code in _OF_LABELS}
-    found = tuple(text for text in cautions(c.results, words) if text not in of_labels)
+    elsewhere = {one.message for one in c.results.data.findings if one.code in _SAID_ELSEWHERE}
+    found = tuple(text for text in cautions(c.results, words) if text not in elsewhere)
     if found:
         blocks.append(Bullets(items=found))
     notes = (*no_route(c.results), *map(accepted_sentence, c.results.accepted))

@@ -48,7 +48,8 @@ def relation_words(relation: Relation | None) -> str:
 def differences_section(c: ReportContext) -> Section:
     """Every comparison of the run, with its interval and its test."""
     found = c.results.comparisons
-    return Section(key="comparisons", title="Which differences are real", blocks=(_differences(c, found),))
+    blocks = (_differences(c, found),) if found else ()
+    return Section(key="comparisons", title="Which differences are real", blocks=blocks)
 
 
 def _differences(c: ReportContext, found: Sequence[Comparison]) -> Table:

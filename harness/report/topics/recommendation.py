@@ -65,7 +65,7 @@ class RunWords:
 
 
 BARE = RunWords()
-UNSTATED = "How much is enough was not stated; `--floor 0.9` states it."
+UNSTATED = "How much is enough was not stated: a floor would say it."
 
 
 def reached(metric: Metric, who: str, value: float | None) -> str:

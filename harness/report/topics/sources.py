@@ -27,7 +27,7 @@ def short(digest: str) -> str:
 def risks_section(c: ReportContext) -> Section:
     """What the data are worth, strange input, drift and privacy."""
     data = c.results.data
-    warnings = [f.message for f in data.findings if f.severity == "warning"]
+    warnings = [f.message for f in data.findings if f.severity == "warning" and f.code != PERSONAL_DATA]
     drift = [
         limit_sentence(c, limit)
         for limit in c.results.outlook.limits

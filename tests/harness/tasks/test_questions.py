@@ -248,6 +248,21 @@ def test_risk_and_coverage_from_the_surest_answers_to_all_that_were_given() -> N
     assert TASK.breakdown(test, score(items, silent, TASK), how).answering == ()
 
 
+def test_a_curve_of_many_answers_begins_with_a_twelfth_of_them() -> None:
+    """Of 48 answers the surest alone would be a point of 0 or 100 %, which tells nothing."""
+    items = [dataclasses.replace(ASKED, id=f"q{number}") for number in range(48)]
+    outcomes = {
+        item.id: Completion(
+            item_id=item.id, text="6 days", timing=Timing(model_s=0.0), confidence=1 / (2 + n)
+        )
+        for n, item in enumerate(items)
+    }
+    how = Measuring(draws=200, precision=0.9, seed=1)
+    test = score(items, outcomes, TASK)
+    found = TASK.breakdown(test, test, how).answering
+    assert [one.risk.n for one in found] == list(range(4, 49, 4))
+
+
 def test_a_task_without_items_has_figures_that_are_unknown() -> None:
     how = Measuring(draws=200, precision=0.9, seed=1)
     nothing = score([], {}, TASK)
