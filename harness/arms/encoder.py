@@ -39,6 +39,7 @@ class EncoderArm:
         self.settings = settings
         self._labels = tuple(labels)
         self._classifier: EncoderClassifier | None = None
+        self._on_dev: tuple[EncoderClassifier, Logits] | None = None  # the last one trained, its scores
 
     @property
     def config(self) -> Mapping[str, object]:
@@ -75,6 +76,7 @@ class EncoderArm:
         )
         best, recipe, trials = search.best(material)
         classifier, share = self._beside(best.model, recipe, material)
+        self._on_dev = None
         self._classifier, temperature = classifier, classifier.temperature
         choices: dict[str, str | int | float] = {
             "recipe": recipe_name(recipe),
@@ -125,6 +127,7 @@ class EncoderArm:
         self, recipe: EncoderRecipe, material: Material, work: Path | None
     ) -> TrainedEncoder[EncoderClassifier]:
         texts, targets = self._rows(material)
+        self._on_dev = None  # the one before it need not lie in memory meanwhile
         job = LabelJob(
             base=self.settings.base,
             texts=texts,
@@ -153,14 +156,14 @@ class EncoderArm:
         """The encoder with the letters that fit dev best, its temperature, and how much the letters count."""
         if not material.dev:
             return classifier, 0.0
-        texts = [self.settings.text(item) for item in material.dev]
         truth = [self._labels.index(item.label) for item in material.dev]
-        scores = classifier.scores(texts)
+        scores = self._scores_on(material.dev, classifier)
         if not recipe.letters:
             return dataclasses.replace(
                 classifier, temperature=temperature_on(log_softmax(scores), truth)
             ), 0.0
         letters = fit_letters(*self._rows(material), len(self._labels), recipe.seed)
+        texts = [self.settings.text(item) for item in material.dev]
         share, temperature = share_on(scores, letters.scores(texts), truth)
         added = times(letters, share) if share else None
         return dataclasses.replace(classifier, temperature=temperature, letters=added), share
@@ -168,8 +171,14 @@ class EncoderArm:
     def _accuracy(self, classifier: EncoderClassifier, dev: Sequence[Item]) -> float:
         if not dev:
             return 0.0
-        winners = np.argmax(classifier.scores([self.settings.text(item) for item in dev]), axis=1)
+        winners = np.argmax(self._scores_on(dev, classifier), axis=1)
         return float(np.mean([self._labels[w] == item.label for w, item in zip(winners, dev, strict=True)]))
+
+    def _scores_on(self, dev: Sequence[Item], classifier: EncoderClassifier) -> Logits:
+        """Its scores on dev, once for the one that was trained last."""
+        if self._on_dev is None or self._on_dev[0] is not classifier:
+            self._on_dev = classifier, classifier.scores([self.settings.text(item) for item in dev])
+        return self._on_dev[1]
 
     def _logprobs(self, items: Sequence[Item]) -> Logits:
         classifier = self._classifier

@@ -18,7 +18,7 @@ from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.reopen import Conclude, manifest_of, reopened
-from harness.bakeoff.run import CHUNK, is_first, same_arm, same_rows, settle_on_dev, warm_up
+from harness.bakeoff.run import chunks_of, is_first, same_arm, same_rows, settle_on_dev, warm_up
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context
 from harness.core.errors import UsageError
@@ -149,8 +149,7 @@ def _in_batches(arm: Arm, lane: Lane, items: Sequence[Item], bench: _Bench) -> N
     by_id = {item.id: item for item in items}
     watch = None if bench.context.watch is None else bench.context.watch()
     found: list[tuple[Item, Outcome]] = []
-    for first in range(0, len(items), CHUNK):
-        chunk = items[first : first + CHUNK]
+    for chunk in chunks_of(arm, items):
         arm.refresh()
         found += [(by_id[outcome.item_id], outcome) for outcome in arm.predict(chunk)]
         progress.advance(len(chunk))

@@ -44,7 +44,8 @@ from harness.tasks.kinds import task_of
 T = TypeVar("T")
 Early = Callable[[Sequence[ArmId]], None]
 
-CHUNK = 64  # outcomes of a local model are stored together, so that a resumed run batches alike
+_CHUNK = 64  # outcomes of a local model are stored together, so that a resumed run batches alike
+_LARGE_CHUNK = 1024  # the same where no language model answers: dev is embedded as it was to choose on
 _WARM_UP = 3
 
 
@@ -376,12 +377,17 @@ def answer(
             context.progress.advance(1)
         return
     with _watched(journal, lane, context, wanted=timed and len(done) < len(items)):
-        for first in range(0, len(items), CHUNK):
-            chunk = items[first : first + CHUNK]
+        for chunk in chunks_of(arm, items):
             if any(item.id not in done for item in chunk):
                 arm.refresh()
                 journal.put(lane, [(by_id[outcome.item_id], outcome) for outcome in arm.predict(chunk)])
             context.progress.advance(len(chunk))
+
+
+def chunks_of(arm: Arm, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """The items that an arm answers together."""
+    size = _LARGE_CHUNK if arm.identity is None else _CHUNK
+    return (items[first : first + size] for first in range(0, len(items), size))
 
 
 def _answer_alone(arm: Arm, journal: Journal, lane: Lane, items: Sequence[Item], context: Context) -> None:

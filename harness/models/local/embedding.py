@@ -113,16 +113,14 @@ class TransformersEmbedding:
         Several are computed side by side, each on one thread, so that none waits for another and all come
         out the same however many threads there are.
         """
-        if not batches:
-            return []
         set_threads, before = self._torch.set_num_threads, self._torch.get_num_threads()
         set_threads(1 if len(batches) > 1 else self._threads or 1)
         try:
-            last = self._encode(
-                batches[-1]
-            )  # alone: it tells the tokenizer, which all share, how to cut and pad
+            if len(batches) < 2:
+                return [self._encode(batch) for batch in batches]
+            self._encode(batches[-1][-1:])  # tells the tokenizer, which all share, how to cut and pad
             with ThreadPoolExecutor(self._threads or before, initializer=set_threads, initargs=(1,)) as pool:
-                return [*pool.map(self._encode, batches[:-1]), last]
+                return [*pool.map(self._encode, batches)]
         finally:
             set_threads(before)
 

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -158,6 +159,21 @@ def test_two_runs_of_one_plan_conclude_the_same(shop, tickets: Path, tmp_path: P
     two, second = start_bakeoff(plan(tickets), context(tmp_path / "b"))
     assert answers(one) == answers(two)
     assert without_clock(first) == without_clock(second)
+
+
+def test_more_dev_rows_than_one_chunk_are_embedded_once_for_all_arms(
+    shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop()
+    embedder = WordEmbedder()
+    monkeypatch.setattr(factory, "open_embedding", lambda *_: embedder)
+    rows = write_tickets(tmp_path / "tickets.csv", each=250)
+    cheap = plan(rows, arms=[{"option": option} for option in ("floor", "neighbours", "linear")])
+    folder, _ = start_bakeoff(cheap, context(tmp_path))
+    dev = [item.text for item in folder.items()["dev"]]
+    others = {item.text for split in ("train", "test") for item in folder.items().get(split, ())}
+    mine = Counter(text for text in embedder.embedded if text in set(dev) - others)
+    assert len(mine) > 64 and set(mine.values()) == {1}
 
 
 @pytest.mark.parametrize("stop_after", [1, 7, 40, 61])
