@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from advisor.options import current_name
 from harness.bakeoff.journal_damage import ENDS, Damage, DamagedRow, JournalDamaged, unread_log
-from harness.bakeoff.journal_sync import LogSync
+from harness.bakeoff.journal_sync import LogSync, turn_at
 from harness.core.errors import StoreError, command
 from harness.core.machine import MachineUse
 from harness.core.records import ArmId, Failure, FittedArm, Item, Outcome
@@ -109,6 +109,7 @@ class Journal:
         self._path = path
         self._restore = restore
         self._sync = LogSync(path)
+        self._turn = turn_at(path)
         try:
             if read_only:
                 self._db = _read_only(path)
@@ -149,7 +150,7 @@ class Journal:
             "failed=excluded.failed, payload=excluded.payload, digest=excluded.digest WHERE outcomes.failed"
         )
         try:
-            with self._db:
+            with self._turn, self._db:
                 self._db.executemany(sql, rows)
         except _FAULTS as error:
             raise _store_error(self._path, error) from error

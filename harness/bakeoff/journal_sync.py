@@ -1,4 +1,4 @@
-"""Forces what a journal was given to the disk, in groups."""
+"""Forces what a journal was given to the disk, in groups, and lets its writers take turns."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ import threading
 from pathlib import Path
 
 from harness.core.errors import StoreError
+
+_TURNS: dict[str, threading.Lock] = {}
+
+
+def turn_at(path: Path) -> threading.Lock:
+    """Held by whoever writes to a journal in this process: the next one goes on at once.
+
+    SQLite by itself lets a connection that meets another's write sleep for a millisecond and more.
+    """
+    return _TURNS.setdefault(os.path.realpath(path), threading.Lock())
 
 
 class LogSync:

@@ -9,13 +9,15 @@ so that a price stated later counts for all.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-import threading
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.money.usage import Usage
+from harness.bakeoff.journal_sync import turn_at
 from harness.core.errors import StoreError
 from harness.core.serial import decode, encode
 
@@ -50,7 +52,8 @@ class CallLog:
             StoreError: the file cannot be used.
         """
         self._path = path
-        self._lock = threading.Lock()
+        self._turn = turn_at(path)
+        self._reported: deque[tuple[str, int]] = deque()
         try:
             self._db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -67,31 +70,35 @@ class CallLog:
 
     def sent(self, model: str, most_in: int, most_out: int) -> int:
         """A call is about to be sent; returns its number."""
-        sql = "INSERT INTO calls (model, most_in, most_out) VALUES (?,?,?)"
-        return int(self._write(sql, (model, most_in, most_out)).lastrowid or 0)
+        with self._writing() as db:
+            sql = "INSERT INTO calls (model, most_in, most_out) VALUES (?,?,?)"
+            return int(db.execute(sql, (model, most_in, most_out)).lastrowid or 0)
 
     def answered(self, number: int, usage: Usage) -> None:
-        """A call reported what it used."""
-        self._write("UPDATE calls SET usage=? WHERE number=?", (encode(usage), number))
+        """A call reported what it used: written with the next one; until then it counts at its worst case."""
+        self._reported.append((encode(usage), number))
 
     def not_billed(self, number: int) -> None:
         """A call was certainly not billed."""
-        self._write("DELETE FROM calls WHERE number=?", (number,))
+        with self._writing() as db:
+            db.execute("DELETE FROM calls WHERE number=?", (number,))
 
     def calls(self) -> Iterator[Call]:
         """All calls, in the order in which they were sent."""
-        try:
-            with self._lock:
-                rows = self._db.execute("SELECT model, most_in, most_out, usage FROM calls").fetchall()
-        except sqlite3.Error as error:
-            raise self._unusable(error) from error
+        with self._writing() as db:
+            rows = db.execute("SELECT model, most_in, most_out, usage FROM calls").fetchall()
         for model, most_in, most_out, usage in rows:
             used = None if usage is None else decode(Usage, usage)
             yield Call(model=model, most_in=most_in, most_out=most_out, usage=used)
 
     def close(self) -> None:
-        """Close the connection."""
-        self._db.close()
+        """Write what was reported last and close the connection."""
+        try:
+            if self._reported:
+                with self._writing():
+                    pass
+        finally:
+            self._db.close()
 
     def _take_over(self) -> None:
         """Count the answers of a run that was begun before calls were recorded."""
@@ -106,10 +113,15 @@ class CallLog:
         sql = "SELECT 1 FROM sqlite_master WHERE type='table' AND name=?"
         return self._db.execute(sql, (table,)).fetchone() is not None
 
-    def _write(self, sql: str, values: tuple[object, ...]) -> sqlite3.Cursor:
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, which begins with what calls reported since the last one."""
         try:
-            with self._lock:
-                return self._db.execute(sql, values)
+            with self._turn, self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                reported = [self._reported.popleft() for _ in range(len(self._reported))]
+                self._db.executemany("UPDATE calls SET usage=? WHERE number=?", reported)
+                yield self._db
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 

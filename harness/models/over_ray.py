@@ -8,6 +8,7 @@ are read from each worker's own environment.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import math
@@ -80,6 +81,11 @@ class Limiter:
         """Give back what was set aside for a call that was certainly not billed."""
         if self._guard is not None:
             self._guard.release(reservation)
+
+    def close(self) -> None:
+        """Write down what was reported last."""
+        if self._guard is not None:
+            self._guard.close()
 
 
 class _SharedPace(Pace):
@@ -192,6 +198,8 @@ class RayChat:
                     raise _error(reply)
                 yield reply
         finally:
+            with contextlib.suppress(ray.exceptions.RayError):  # whoever was killed has nothing to say
+                ray.get(limiter.close.remote())
             ray.kill(limiter)
 
     def answer_one(self, request: ChatRequest) -> ChatReply | Failure:

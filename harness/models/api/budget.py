@@ -53,6 +53,10 @@ class Log(Protocol):
         """A call was certainly not billed."""
         ...
 
+    def close(self) -> None:
+        """Write down what was reported last."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
@@ -178,6 +182,11 @@ class SpendGuard:
             self._log[0].not_billed(number)
         elif usage is not None:
             self._log[0].answered(number, usage)
+
+    def close(self) -> None:
+        """Close the log: for a guard that has one of its own."""
+        if self._log is not None:
+            self._log[0].close()
 
     def release(self, reservation: Reservation) -> None:
         """Give back what was set aside for a call that was certainly not billed.

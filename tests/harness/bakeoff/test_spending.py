@@ -31,6 +31,25 @@ def test_calls_outlive_whoever_made_them(tmp_path: Path):
     ]
 
 
+def test_what_a_call_used_is_written_with_the_next_one_or_at_the_end(tmp_path: Path):
+    """Until then it counts at its worst case: as if the run had been killed before it was answered."""
+    path = tmp_path / "journal.sqlite"
+
+    def known() -> list[bool]:
+        other = CallLog(path)
+        found = [call.usage is not None for call in other.calls()]
+        other.close()
+        return found
+
+    log = CallLog(path)
+    log.answered(log.sent("openai/m", 500, 90), USED)
+    assert known() == [False]
+    log.answered(log.sent("openai/m", 500, 90), USED)
+    assert known() == [True, False]
+    log.close()
+    assert known() == [True, True]
+
+
 def test_answers_of_a_journal_without_a_record_are_taken_over_once(tmp_path: Path):
     path = tmp_path / "journal.sqlite"
     arm = ArmId(option=Option.PROMPT, model="openai/a@b")
