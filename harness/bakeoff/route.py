@@ -93,10 +93,10 @@ def route_fitted(design: RouteDesign) -> Fitted:
 
 
 def _choose(conf: NDArray[np.float64], dev: Scored, precision: float) -> Selective:
-    rows = ~np.isnan(conf)
-    if not rows.any():
+    known = dev.where(~np.isnan(conf))
+    if not known.items:
         return Selective(threshold=None, coverage=0.0, reason="the first arm gives no confidence")
-    return selective_threshold(conf[rows], dev.correct[rows], precision)
+    return selective_threshold(conf[~np.isnan(conf)], known.correct, precision, clusters=known.clusters)
 
 
 def _cross_fitted(conf: NDArray[np.float64], dev: Scored, how: Measuring) -> Estimate:

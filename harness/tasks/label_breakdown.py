@@ -79,7 +79,10 @@ def _coverage(dev: Scored, test: Scored, temperature: float | None, how: Measuri
     if not rows_dev.any() or not rows_test.any():
         return None
     metric = f"coverage at {percent(how.precision, 0)} precision"
-    chosen = calibration.selective_threshold(conf_dev[rows_dev], dev.correct[rows_dev], how.precision)
+    known = dev.where(rows_dev)
+    chosen = calibration.selective_threshold(
+        conf_dev[rows_dev], known.correct, how.precision, clusters=known.clusters
+    )
     if chosen.threshold is None:
         n = len(test.items)
         return Estimate(metric=metric, value=None, n=n, method="threshold from dev", reason=chosen.reason)

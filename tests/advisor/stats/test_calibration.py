@@ -65,6 +65,17 @@ def test_threshold_by_hand_and_when_there_is_none():
     assert cal.selective_threshold(np.array([]), np.array([], dtype=bool), 0.95).needed == 73
 
 
+def test_items_that_stand_together_vouch_for_less():
+    """60 right: Wilson's bound is 60 / (60 + z^2) = 0.940; in pairs 30 / (30 + z^2) = 0.886, by hand."""
+    confidence, correct = np.full(60, 0.9), np.ones(60, dtype=bool)
+    pairs = [str(n // 2) for n in range(60)]
+    assert cal.selective_threshold(confidence, correct, 0.9).interval.low == pytest.approx(0.93983, abs=1e-5)
+    together = cal.selective_threshold(confidence, correct, 0.88, clusters=pairs)
+    assert together.interval.low == pytest.approx(0.88649, abs=1e-5)
+    none = cal.selective_threshold(confidence, correct, 0.9, clusters=pairs)
+    assert none.threshold is None and none.needed == 2 * cal.fewest_items(0.9)
+
+
 def test_the_items_said_to_be_needed_are_enough():
     # 40 items in the top slice, 39 right (97.5 % observed): repeat the same data until it passes
     confidence = np.r_[np.full(40, 0.9), np.full(40, 0.4)]
