@@ -23,13 +23,11 @@ from harness.bakeoff.browse import (
     read_page,
 )
 from harness.bakeoff.run_folder import RunFolder
-from harness.core.errors import UserError
-from harness.core.records import ArmId
+from harness.core.records import ArmId, FittedArm
 from harness.core.wording import one_line
 from harness.recommendation.records import RunResults
 from harness.report.document import Section
 from harness.report.run_view import RunPage, stamp_of
-from harness.report.topics.arms import title_of
 from harness.report.topics.items import browsed_blocks, retrieved_blocks
 from harness.report.topics.questions import OWNERS
 from harness.tasks.question_breakdown import Owner
@@ -49,30 +47,29 @@ def _index(root: str, stamp: str) -> ItemIndex:
 
 @st.cache_resource(max_entries=40, show_spinner="Reading the answers ...")  # type: ignore[untyped-decorator]
 def _marks(root: str, stamp: str, arm: str) -> array[int]:
-    folder = RunFolder(root=Path(root))
-    page = state.open_run(folder.run_id)
-    assert page.results is not None
-    settled = {str(name): found for name, found in primary_settled(folder, page.results).items()}
-    return read_marks(folder, settled[arm], _index(root, stamp))
+    return read_marks(*_settled(root, arm), _index(root, stamp))
 
 
 @st.cache_resource(max_entries=20, show_spinner="Reading the answers ...")  # type: ignore[untyped-decorator]
 def _owners(root: str, stamp: str, arm: str) -> tuple[Owner | None, ...]:
+    return read_owners(*_settled(root, arm), _index(root, stamp))
+
+
+def _settled(root: str, arm: str) -> tuple[RunFolder, FittedArm]:
+    """A run, and an arm as it was made ready for it."""
     folder = RunFolder(root=Path(root))
-    page = state.open_run(folder.run_id)
-    assert page.results is not None
-    settled = {str(name): found for name, found in primary_settled(folder, page.results).items()}
-    return read_owners(folder, settled[arm], _index(root, stamp))
+    results = state.open_run(folder.run_id).results
+    assert results is not None
+    return folder, {str(name): found for name, found in primary_settled(folder, results).items()}[arm]
 
 
 def browse(page: RunPage, results: RunResults) -> None:
     """Choose items, then read them."""
     folder = state.folder_of(page.run_id)
     root, stamp = str(folder.root), stamp_of(folder)
-    try:
+    with pieces.told("The answers cannot be read.", "broken_image"):
         index: ItemIndex = _index(root, stamp)
-        arms = list(primary_settled(folder, results))
-        numbers = _chosen(root, stamp, index, arms, results)
+        numbers = _chosen(root, stamp, index, list(primary_settled(folder, results)), results)
         if not numbers:
             st.info("No item is like that.")
             return
@@ -82,9 +79,6 @@ def browse(page: RunPage, results: RunResults) -> None:
         first = (min(at, pages) - 1) * EACH
         for number, item in enumerate(read_page(folder, results, index, numbers[first : first + EACH])):
             _show(item, first + number + 1, page, results)
-    except UserError as error:
-        st.error("The answers cannot be read.", icon=":material/broken_image:")
-        st.text(str(error))
 
 
 def _chosen(root: str, stamp: str, index: ItemIndex, arms: list[ArmId], results: RunResults) -> list[int]:
@@ -99,12 +93,12 @@ def _chosen(root: str, stamp: str, index: ItemIndex, arms: list[ArmId], results:
     other = three.selectbox(
         "while right is", others, format_func=one_line, key="other", help="Only items this arm got right."
     )
+    marks = _marks(root, stamp, arm)
     is_so = (
         _asked(root, stamp, arm, index)
         if results.task is TaskKind.QUESTION_ANSWERING
-        else _labelled(index, _marks(root, stamp, arm))
+        else _labelled(index, marks)
     )
-    marks = _marks(root, stamp, arm)
     rival = None if other == ANY else _marks(root, stamp, other)
     return [
         number
@@ -163,7 +157,7 @@ def _is(kind: str, mark: int, truth: int) -> bool:
 
 
 def _show(found: BrowsedItem, place: int, page: RunPage, results: RunResults) -> None:
-    name = title_of(pieces.context(page, results))
+    name = pieces.context(page, results).title
     with st.container(border=True):
         blocks.block(*browsed_blocks(found, place, name))
         retrieved = retrieved_blocks(found, name)

@@ -360,15 +360,11 @@ def _money() -> StatedMoney:
 def begin(wanted: Wanted, content: bytes, name: str) -> None:
     """Prepare and start; a fault is shown and nothing is started."""
     now = datetime.now(UTC)
-    try:
+    with pieces.told("The bake-off was not started.", "error"):
         folder, words = prepare(wanted, content, name, now)
         jobs.start(folder, words, now)
-    except (UserError, OSError) as error:
-        st.error("The bake-off was not started.", icon=":material/error:")
-        st.text(str(error))
-        return
-    st.session_state.pop(CASE, None)
-    st.rerun()
+        st.session_state.pop(CASE, None)
+        st.rerun()
 
 
 def prepare(wanted: Wanted, content: bytes, name: str, now: datetime) -> tuple[Path, list[str]]:

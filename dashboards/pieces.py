@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
+from typing import Any
 
 import streamlit as st
 
@@ -10,6 +13,7 @@ from advisor.numbers import NumberFault, NumberKind, figure, read_number
 from dashboards import blocks, markup, state
 from harness.bakeoff.run_lock import holder_of
 from harness.core.errors import UserError
+from harness.core.records import ArmId
 from harness.core.wording import one_line
 from harness.recommendation.records import RunResults
 from harness.report.context import ReportContext, reader_currency
@@ -71,6 +75,25 @@ def going_on(run_id: str) -> bool:
     st.info("This run is going on; its figures are not final.", icon=":material/play_circle:")
     st.text(one_line(holder.words))
     return True
+
+
+@contextmanager
+def told(what: str, icon: str, *, mildly: bool = False) -> Iterator[None]:
+    """Says what was not done and why, where a user's error, or a file's, ends what stands under it."""
+    try:
+        yield
+    except (UserError, OSError) as error:
+        (st.warning if mildly else st.error)(what, icon=f":material/{icon}:")
+        st.text(str(error))
+
+
+def pick_arm(c: ReportContext, label: str, arms: Iterable[ArmId], key: str, place: Any = st) -> ArmId:
+    """One of these arms, chosen by its name; at first the arm to use, where it is among them."""
+    by_name = {str(arm): arm for arm in arms}
+    names, use = list(by_name), str(c.results.recommendation.arm)
+    index = names.index(use) if use in names else 0
+    name = place.selectbox(label, names, index=index, format_func=lambda one: c.title(by_name[one]), key=key)
+    return by_name[name]
 
 
 def _state_line(page: RunPage) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.bakeoff.plan import dump_plan
 from harness.bakeoff.planning import PlanRequest, draft
 from harness.core.context import Context
-from harness.report.case_report import CaseReport, advised
+from harness.report.case_report import advised
 from harness.report.files import write_case_report
 
 
@@ -30,7 +30,7 @@ def prediction_pdf(case_text: str, context: Context) -> bytes:
         UsageError, MissingExtra: as that command.
     """
     with tempfile.TemporaryDirectory() as folder:
-        found = advised(CaseReport(case=_stored(case_text, folder)), context)
+        found = advised(_stored(case_text, folder), context)
         return write_case_report(found, ["pdf"], Path(folder))[0].read_bytes()
 
 

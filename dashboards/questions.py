@@ -149,10 +149,9 @@ def answers_of(case: UseCase) -> dict[str, Any]:
     found[key("measured")] = [asdict(one) for one in case.measured or ()]
     today, rate = case.incumbent, case.usd_rate
     found[key("incumbent.kind")] = None if today is None else today.kind
-    found[key("incumbent.cost_per_item")] = "" if today is None else _typed(today.cost_per_item)
-    found[key("incumbent.accuracy")] = "" if today is None else _typed(today.accuracy, share=True)
-    found[key("incumbent.items")] = "" if today is None else _typed(today.items)
-    found[key("incumbent.p95_ms")] = "" if today is None else _typed(today.p95_ms)
+    for part in TODAY[1:]:
+        stated = None if today is None else getattr(today, part)
+        found[key(f"incumbent.{part}")] = _typed(stated, share=part == "accuracy")
     found[key("currency")] = case.currency
     found[key("usd_rate.per_usd")] = "" if rate is None else _typed(rate.per_usd)
     found[key("usd_rate.as_of")] = None if rate is None else rate.as_of

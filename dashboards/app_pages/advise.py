@@ -34,7 +34,6 @@ from dashboards.questions import (
     key,
     worth_asking,
 )
-from harness.core.errors import UserError
 from harness.core.wording import one_line
 from harness.data.load import builtin_evalsets
 from harness.report.case_report import measuring
@@ -214,16 +213,12 @@ def prediction(case_text: str) -> None:
         pieces.command("pip install 'tune-or-retrieve[pdf]'", "is what the PDF needs")
     if not asked:
         return
-    try:
+    with pieces.told("The PDF cannot be made.", "picture_as_pdf"):
         made = planning.prediction_pdf(case_text, state.context())
-    except UserError as error:
-        st.error("The PDF cannot be made.", icon=":material/picture_as_pdf:")
-        st.text(str(error))
-        return
-    st.download_button(
-        "Save prediction.pdf", made, "prediction.pdf", "application/pdf", icon=":material/download:",
-        on_click="ignore", width="stretch", type="primary",
-    )  # fmt: skip
+        st.download_button(
+            "Save prediction.pdf", made, "prediction.pdf", "application/pdf", icon=":material/download:",
+            on_click="ignore", width="stretch", type="primary",
+        )  # fmt: skip
 
 
 def take_away(case_text: str, test: str, *, labels: bool) -> None:

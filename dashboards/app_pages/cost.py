@@ -12,7 +12,6 @@ import streamlit as st
 from advisor.money.inputs import CostInputs
 from advisor.numbers import NumberKind, figure
 from dashboards import blocks, pieces, state
-from harness.core.errors import UserError
 from harness.core.wording import one_line
 from harness.money.records import ArmForecast, CostForecast
 from harness.money.what_if import what_if
@@ -20,7 +19,6 @@ from harness.recommendation.again import rescore
 from harness.recommendation.records import RunResults
 from harness.report.context import ReportContext
 from harness.report.run_view import RunPage, stamp_of
-from harness.report.topics.arms import title_of
 from harness.report.topics.money import (
     break_even_blocks,
     business_facts,
@@ -76,13 +74,9 @@ def price_day(page: RunPage, results: RunResults) -> RunResults:
     day = st.date_input("Prices of", value=planned or "today", key="what-date", min_value=date(2020, 1, 1))
     if planned is None or day is None or day == planned:
         return results
-    try:
-        again: RunResults = priced_on(page.run_id, stamp_of(state.folder_of(page.run_id)), f"{day:%Y-%m-%d}")
-    except UserError as error:
-        st.warning("There are no prices of that day; those of the plan are shown.", icon=":material/event:")
-        st.text(str(error))
-        return results
-    return again
+    with pieces.told("There are no prices of that day; those of the plan are shown.", "event", mildly=True):
+        results = priced_on(page.run_id, stamp_of(state.folder_of(page.run_id)), f"{day:%Y-%m-%d}")
+    return results
 
 
 def what_if_box(page: RunPage, results: RunResults) -> tuple[RunResults, bool]:
@@ -93,30 +87,23 @@ def what_if_box(page: RunPage, results: RunResults) -> tuple[RunResults, bool]:
             again = price_day(page, results)
         other = changes(again.outlook.business, columns)
         st.button("Back to the plan's numbers", on_click=_reset, icon=":material/undo:", key="what-back")
-    try:
+    shown = results
+    with pieces.told("That cannot be calculated; the plan's numbers are shown.", "calculate", mildly=True):
         if other:
             forecast = what_if(again, again.outlook, other, again.recommendation.ship)
             again = replace(again, outlook=forecast)
-    except UserError as error:
-        st.warning("That cannot be calculated; the plan's numbers are shown.", icon=":material/calculate:")
-        st.text(str(error))
-        return results, False
-    return again, again is not results
+        shown = again
+    return shown, shown is not results
 
 
 def break_even(c: ReportContext, forecast: CostForecast) -> None:
     """One arm against one rival, by volume."""
-    arms = {str(arm.arm): arm for arm in forecast.arms if arm.break_even}
+    arms = {arm.arm: arm for arm in forecast.arms if arm.break_even}
     if not arms:
         return
     st.subheader("From which volume on does it pay?", anchor=False)
     left, right = st.columns(2)
-    use, title = str(c.results.recommendation.ship), title_of(c)
-    index = list(arms).index(use) if use in arms else 0
-    name = left.selectbox(
-        "Arm", list(arms), index=index, key="even-arm", format_func=lambda one: title(arms[one].arm)
-    )
-    arm: ArmForecast = arms[name]
+    arm: ArmForecast = arms[pieces.pick_arm(c, "Arm", arms, "even-arm", left)]
     rivals = {rival_words(c, curve): curve for curve in arm.break_even}
     curve = rivals[right.selectbox("against", list(rivals), key="even-rival", format_func=one_line)]
     blocks.block(*break_even_blocks(c, arm, curve))
@@ -124,10 +111,7 @@ def break_even(c: ReportContext, forecast: CostForecast) -> None:
 
 def ledger(c: ReportContext) -> None:
     """Every line of an arm's month."""
-    title = title_of(c)
-    arms = {str(arm.arm): arm.arm for arm in c.results.arms}
-    name = st.selectbox("Of", list(arms), key="ledger", format_func=lambda one: title(arms[one]))
-    blocks.show(*ledger_sections(c, arms[name]))
+    blocks.show(*ledger_sections(c, pieces.pick_arm(c, "Of", c.results.ids, "ledger")))
 
 
 def show(page: RunPage, results: RunResults) -> None:

@@ -20,7 +20,7 @@ from harness.recommendation.records import RunResults
 from harness.report.context import ReportContext
 from harness.report.document import Section
 from harness.report.run_view import RunPage
-from harness.report.topics.arms import accuracy_chart, title_of
+from harness.report.topics.arms import accuracy_chart
 from harness.report.topics.curve import curves_document
 from harness.report.topics.fields import field_blocks, fields_of
 from harness.report.topics.freshness import freshness_section
@@ -34,7 +34,7 @@ from harness.report.topics.quality import (
 )
 from harness.report.topics.questions import questions_section
 from harness.report.topics.robustness import robustness_section
-from harness.report.topics.training import training_section
+from harness.report.topics.tuned import training_section
 
 PARTS = ("Accuracy", "Slices", "Labels", "Calibration", "Learning", "Robustness", "Change", "Answers")
 
@@ -80,13 +80,8 @@ def labels(c: ReportContext) -> None:
 
 def _picked(c: ReportContext, arms: list[ArmResult]) -> ArmResult:
     """The arm chosen; at first the one to use."""
-    names = [str(arm.arm) for arm in arms]
-    use = str(c.results.recommendation.arm)
-    title = title_of(c)
-    shown = {str(arm.arm): title(arm.arm) for arm in arms}
-    index = names.index(use) if use in names else 0
-    name = st.selectbox("Arm", names, index=index, format_func=lambda one: shown[one], key="labelled")
-    return arms[names.index(name)]
+    picked = pieces.pick_arm(c, "Arm", (arm.arm for arm in arms), "labelled")
+    return next(arm for arm in arms if arm.arm == picked)
 
 
 def calibration(c: ReportContext) -> None:

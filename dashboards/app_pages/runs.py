@@ -6,7 +6,6 @@ import streamlit as st
 
 from dashboards import blocks, launch, pieces, state
 from harness.bakeoff.run_lock import holder_of
-from harness.core.errors import UserError
 from harness.recommendation.again import ComparedRuns, compare_two
 from harness.recommendation.history import Past, list_history
 from harness.report.run_view import stamp_of
@@ -65,13 +64,8 @@ def compare(names: list[str]) -> None:
         st.caption("Pick two different runs.")
         return
     stamps = stamp_of(state.folder_of(a)) + stamp_of(state.folder_of(b))
-    try:
-        found = compare_document(compared(a, b, stamps))
-    except UserError as error:
-        st.warning("These two cannot be compared.", icon=":material/compare_arrows:")
-        st.text(str(error))
-        return
-    blocks.show(*found.sections)
+    with pieces.told("These two cannot be compared.", "compare_arrows", mildly=True):
+        blocks.show(*compare_document(compared(a, b, stamps)).sections)
 
 
 PARTS = ("All runs", "Compare two", "Start one")

@@ -497,6 +497,11 @@ class BakeoffResults:
         return next(metric for metric in self.metrics if metric.primary)
 
     @property
+    def ids(self) -> tuple[ArmId, ...]:
+        """The arms, in the run's order."""
+        return tuple(arm.arm for arm in self.arms)
+
+    @property
     def frontier_measured(self) -> bool:
         """Whether a hosted model was among the arms."""
         return any(arm.hosted for arm in self.arms)

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from advisor.grouped import grouped
-from harness.cli.options import ArmName, AtRegistry, HereOptions, Json, RunName, SeedNumber
-from harness.cli.progress import open_progress
-from harness.cli.show import show_json
+from harness.cli.options import ArmName, AtRegistry, HereOptions, Json, RunName, SeedNumber, run_in
+from harness.cli.show import show, show_json
 
 app = typer.Typer(no_args_is_help=True, help="Tuned models as versions: add, compare, promote, roll back.")
 
@@ -31,14 +30,13 @@ def add(
     here: HereOptions,
 ) -> None:
     """Add a run's tuned model, or its linear classifier, as the next version."""
-    from harness.bakeoff.run_folder import find_run
     from harness.recommendation.store import recommended_arm
     from harness.shipping.adapters import add_adapter, open_registry
     from harness.shipping.shipped import shipped_in_run
 
-    context = here.context(open_progress(quiet=True))
+    context = here.context(quiet=True)
     shelf = open_registry(at.registry, context)
-    folder = find_run(here.runs, run)
+    folder = run_in(here.runs, run)
     shipped = shipped_in_run(folder, arm, seed, context, recommended_arm(folder))
     version = add_adapter(shelf, name, shipped, context)
     typer.echo(f"{version.name}@{version.version} is in {shelf.address}")
@@ -48,20 +46,20 @@ def add(
 @grouped
 def list_adapters(as_json: Json = False, *, at: AtRegistry) -> None:
     """List every version with its stages, accuracy and parity."""
-    from harness.report.text import print_document
     from harness.report.topics.tuned import adapters_document
     from harness.shipping.adapters import shelved
 
     rows = shelved(at.open())
-    if as_json:
-        show_json(tuple(row.version for row in rows))
-    else:
-        print_document(adapters_document((row.version, row.stages, row.checks) for row in rows))
+    show(
+        tuple(row.version for row in rows),
+        adapters_document((row.version, row.stages, row.checks) for row in rows),
+        as_json=as_json,
+    )
 
 
 @app.command("show")
 @grouped
-def show(
+def show_adapter(
     reference: Reference,
     card: Annotated[bool, typer.Option("--card", help="The model card, as Markdown.")] = False,
     as_json: Json = False,

@@ -12,17 +12,14 @@ import typer
 
 from harness.cli import (
     adapters,
+    afterwards,
     artefacts,
     bakeoff,
     curve,
     demo,
-    freshness,
     knowledge,
-    latency,
-    load,
     models,
     probe,
-    robustness,
     runs,
     serve,
     tune,
@@ -69,10 +66,10 @@ app.command("errors")(runs.errors)
 app.command("explain")(runs.explain)
 app.command("view")(view.view)
 app.command("curve")(curve.curve)
-app.command("robustness")(robustness.robustness)
-app.command("freshness")(freshness.freshness)
-app.command("latency")(latency.latency)
-app.command("load")(load.load)
+app.command("robustness")(afterwards.robustness)
+app.command("freshness")(afterwards.freshness)
+app.command("latency")(afterwards.latency)
+app.command("load")(afterwards.load)
 app.command("track-record")(runs.track_record)
 app.command("tune")(tune.tune)
 app.command("export")(artefacts.export)

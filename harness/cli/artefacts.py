@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from advisor.grouped import grouped
-from harness.cli.options import ArmName, AtRegistry, HereOptions, Json, SeedNumber, one_of
-from harness.cli.progress import open_progress
+from harness.cli.options import ArmName, AtRegistry, HereOptions, Json, SeedNumber, one_of, run_in
 from harness.cli.show import show_json, show_results
 from harness.core.artefacts import VoteArtefact
 from harness.core.errors import UsageError, command
@@ -49,7 +48,6 @@ def export(
     here: HereOptions,
 ) -> None:
     """Write what a run recommends as a folder to serve, and check that it still answers the same."""
-    from harness.bakeoff.run_folder import find_run
     from harness.recommendation.store import recommended_arm
     from harness.report.topics.tuned import parity_line
     from harness.shipping.exporting import ExportRequest, export_shipped
@@ -62,19 +60,16 @@ def export(
         )
     if form:
         one_of(form, ("adapter", "merged", "gguf", "safetensors", "onnx", "rows"), "format")
-    progress = open_progress(quiet=as_json)
-    context = here.context(progress)
+    context = here.context(quiet=as_json)
     wish = ServeRequest(
         targets=(target,), arm=arm, seed=seed, registry=at.registry, recommended=recommended_arm
     )
     shipped = find_shipped(target, wish, context)
-    run = (shipped.run or find_run(here.runs, shipped.origin.run_id)) if check else None
+    run = (shipped.run or run_in(here.runs, shipped.origin.run_id)) if check else None
     how = ExportRequest(format=form or None, out=output, precision=precision, name=name, force=force)  # type: ignore[arg-type]
-    try:
+    with closing(context.progress):
         found = export_shipped(shipped, how, context)
         checks = () if run is None else check_export(output, run, check, context, at.registry)
-    finally:
-        progress.close()
     if as_json:
         show_json(found)
         return
@@ -110,13 +105,12 @@ def import_(
     here: HereOptions,
 ) -> None:
     """Import predictions, an adapter or an encoder made elsewhere into a finished run; update its results."""
-    from harness.bakeoff.run_folder import find_run
     from harness.recommendation.run import import_into
     from harness.shipping.importing import ImportRequest
 
-    folder = find_run(here.runs, run)
+    folder = run_in(here.runs, run)
     wish = ImportRequest(name=arm, path=path, allow_missing=allow_missing)
-    context = here.context(open_progress(quiet=as_json))
+    context = here.context(quiet=as_json)
     with closing(context.progress):
         results = import_into(folder, wish, context)
     show_results(folder, results, as_json=as_json)

@@ -22,8 +22,8 @@ from harness.cli.options import (
     PlanOptions,
     RunName,
     one_of,
+    run_in,
 )
-from harness.cli.progress import open_progress
 from harness.cli.show import read_plan
 from harness.core.errors import DataError, MissingExtra, StoreError, UsageError, command
 
@@ -83,7 +83,7 @@ def bakeoff(
     from harness.bakeoff.plan import dump_plan
     from harness.bakeoff.planning import draft
 
-    context = calls.context(open_progress(quiet=as_json))
+    context = calls.context(quiet=as_json)
     request = wish.request(calls.runs, case, money.stated())
     on_terminal = sys.stdin.isatty() and sys.stderr.isatty()
     drafted = draft(request, context, _asked(context)) if on_terminal else draft(request, context)
@@ -107,7 +107,7 @@ def plan(
     from harness.bakeoff.plan import dump_plan
     from harness.bakeoff.planning import draft
 
-    context = calls.context(open_progress(quiet=True))
+    context = calls.context(quiet=True)
     drafted = draft(wish.request(calls.runs, case, money.stated()), context)
     _write(dump_plan(drafted.plan), output)
     typer.echo("\n".join((*drafted.remarks, _reach(drafted.plan, context))))
@@ -131,7 +131,7 @@ def run(
     read, stated = read_plan(plan_file), money.stated()
     if stated != NOTHING_STATED:
         read = build_plan(laid_over(read.model_dump(mode="json"), stated), str(plan_file))
-    context = calls.context(open_progress(quiet=as_json))
+    context = calls.context(quiet=as_json)
     _go(read, dataclasses.replace(context, homes=homes_of(plan_file)), dry_run=dry_run, as_json=as_json)
 
 
@@ -147,11 +147,10 @@ def resume(
     calls: ManyCallOptions,
 ) -> None:
     """Continue a run that stopped; nothing computed is lost."""
-    from harness.bakeoff.run_folder import find_run
 
-    context = calls.context(open_progress(quiet=as_json))
+    context = calls.context(quiet=as_json)
     context = dataclasses.replace(context, retry_failures=retry_errors, ask_again=ask_again)
-    finish_run(find_run(calls.runs, name), context, as_json=as_json)
+    finish_run(run_in(calls.runs, name), context, as_json=as_json)
 
 
 def _asked(context: Context) -> Callable[[Sized, Sized], bool]:

@@ -16,12 +16,12 @@ from harness.cli.options import (
     a_number,
     arm_names,
     one_of,
+    run_in,
     split_names,
     stoppable,
     typed_amount,
 )
-from harness.cli.progress import open_progress
-from harness.cli.show import read_plan, show_json
+from harness.cli.show import read_plan, show
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +74,6 @@ def curve(
 ) -> None:
     """Fit arms on parts of the training rows, and say what more labelled examples would bring."""
     from harness.curve.run import CurveRequest
-    from harness.report.text import print_document
     from harness.report.topics.curve import curves_document
 
     floor, price = _case(case)
@@ -87,24 +86,21 @@ def curve(
         price=_price(example_usd) or price,
         split=cast(Literal["dev", "test"], one_of(split, ("dev", "test"), "split to score on")),
     )
-    context = dataclasses.replace(calls.context(open_progress(quiet=as_json)), ask_again=ask_again)
+    context = dataclasses.replace(calls.context(quiet=as_json), ask_again=ask_again)
     with stoppable(
         context, "The curve was stopped; no finished point is lost.", "the same command goes on with it"
     ):
         made = _curves(what, request, context)
-    if as_json:
-        show_json(made)
-    else:
-        print_document(curves_document(made))
+    show(made, curves_document(made), as_json=as_json)
 
 
 def _curves(what: str, request: CurveRequest, context: Context) -> LearningCurves:
-    from harness.bakeoff.run_folder import find_run, homes_of
+    from harness.bakeoff.run_folder import homes_of
     from harness.curve.run import curves_of_plan, curves_of_run
 
     path = Path(what)
     if path.suffix.lower() not in {".yaml", ".yml"}:
-        return curves_of_run(find_run(context.runs, what), request, context)
+        return curves_of_run(run_in(context.runs, what), request, context)
     near = dataclasses.replace(context, homes=homes_of(path))
     return curves_of_plan(read_plan(path), request, near)
 

@@ -10,7 +10,6 @@ import typer
 from advisor.grouped import grouped
 from harness.cli.finishing import finish_run
 from harness.cli.options import HereOptions, a_number
-from harness.cli.progress import open_progress
 from harness.core.errors import UsageError, command
 
 if TYPE_CHECKING:
@@ -56,8 +55,8 @@ def demo(
     from harness.bakeoff.run_folder import create_run
 
     _need_extras()
-    _fetch(here.context(open_progress(quiet=True)), yes=yes)
-    context = here.context(open_progress())
+    _fetch(here.context(quiet=True), yes=yes)
+    context = here.context()
     case = example_case(EXAMPLE)
     request = PlanRequest(data={"evalset": EVALSET}, case=case, minutes=minutes, size=DEMO_SIZE, seed=seed)
     drafted = draft(request, context)

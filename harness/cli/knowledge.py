@@ -9,8 +9,7 @@ import typer
 
 from advisor.grouped import grouped
 from harness.cli.options import CallOptions, HereOptions, Json, a_number, one_of, stoppable
-from harness.cli.progress import open_progress
-from harness.cli.show import show_json
+from harness.cli.show import show, show_json
 
 app = typer.Typer(no_args_is_help=True, help="Index documents, keep the index up to date, and search in it.")
 
@@ -88,7 +87,6 @@ def build(
     from harness.knowledge.documents import source_of
     from harness.knowledge.passage_index import IndexSettings
     from harness.knowledge.retriever import SearchMode
-    from harness.report.text import print_document
     from harness.report.topics.knowledge import index_document
 
     settings = IndexSettings(
@@ -99,10 +97,10 @@ def build(
         max_mib=max_mib,
     )
     asked = () if questions is None else read_questions(questions)
-    context = here.context(open_progress(quiet=as_json))
+    context = here.context(quiet=as_json)
     with stoppable(context, "The index was not written.", "the same command again"):
         report = run.build(source_of(source), settings, index, context, asked)
-    show_json(report) if as_json else print_document(index_document(report))
+    show(report, index_document(report), as_json=as_json)
 
 
 @app.command("update")
@@ -110,13 +108,12 @@ def build(
 def update(index: Index = DEFAULT_INDEX, as_json: Json = False, *, here: CallOptions) -> None:
     """Bring an index up to date: only what changed is read and embedded, what is gone is found no more."""
     from harness.knowledge import run
-    from harness.report.text import print_document
     from harness.report.topics.knowledge import index_document
 
-    context = here.context(open_progress(quiet=as_json))
+    context = here.context(quiet=as_json)
     with stoppable(context, "The index stays as it was.", "the same command again"):
         report = run.update(index, context)
-    show_json(report) if as_json else print_document(index_document(report))
+    show(report, index_document(report), as_json=as_json)
 
 
 @app.command("search")
@@ -139,7 +136,7 @@ def search(
     from harness.report.topics.knowledge import search_document
 
     chosen = SearchChoice(mode=SearchMode(one_of(mode, MODES, "search mode"))) if mode else None
-    opened = open_index(index, here.context(open_progress(quiet=True)))
+    opened = open_index(index, here.context(quiet=True))
     [hits] = opened.search(question, int(k), search=chosen)
     found = tuple((hit, opened.by_id[hit.item_id]) for hit in hits)
     if as_json:
@@ -155,11 +152,10 @@ def search(
 def status(index: Index = DEFAULT_INDEX, as_json: Json = False) -> None:
     """Show what an index holds and what was left out; opens no model."""
     from harness.knowledge.passage_index import sound_record
-    from harness.report.text import print_document
     from harness.report.topics.knowledge import status_document
 
     record = sound_record(index)
-    show_json(record) if as_json else print_document(status_document(str(index), record))
+    show(record, status_document(str(index), record), as_json=as_json)
 
 
 @app.command("questions")
@@ -190,7 +186,6 @@ def questions(
     from harness.core.errors import UsageError, command
     from harness.knowledge.drafting import KeptDrafts, write_drafts
     from harness.knowledge.run import draft_questions, passages_to_ask
-    from harness.report.text import print_document
     from harness.report.topics.knowledge import drafted_document
 
     if output.exists() and not force:
@@ -198,11 +193,11 @@ def questions(
             "knowledge", "questions", "--index", index, "--model", model, "--output", output, "--force"
         )
         raise UsageError(f"{output} exists already.", got=str(output), run=again)
-    context = here.context(open_progress(quiet=as_json))
+    context = here.context(quiet=as_json)
     kept = KeptDrafts(output)
     with stoppable(context, f"What was drafted is kept in {kept.path}.", "the same command again"):
         asked = passages_to_ask(index, int(count), seed)
         drafted = draft_questions(asked, model, kept, seed, context, api_base)
         write_drafts(drafted, output)
         kept.discard()
-    show_json(drafted) if as_json else print_document(drafted_document(drafted, str(output)))
+    show(drafted, drafted_document(drafted, str(output)), as_json=as_json)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import DEFAULT_RUNS, Json, Price, Runs
-from harness.cli.progress import open_progress
 from harness.core.errors import UsageError, command
 
 if TYPE_CHECKING:
@@ -81,7 +80,6 @@ def doctor(
     """Check what this machine can run, or with --model one paid call to a served model."""
     from harness.models.doctor import examine
 
-    open_progress(quiet=True)
     if model:
         checks = _one_call(model, api_base, timeout, tuple(price or ()), yes)
     else:

@@ -26,11 +26,23 @@ from harness.core.errors import DataError, IncompleteRun, UsageError, command
 
 if TYPE_CHECKING:
     from harness.bakeoff.planning import PlanRequest
+    from harness.bakeoff.run_folder import RunFolder
     from harness.bakeoff.stated import StatedMoney
-    from harness.core.context import Context, Progress
+    from harness.core.context import Context
     from harness.shipping.registry.registry import Registry
 
 DEFAULT_RUNS = Path("runs")
+
+
+def run_in(runs: Path, name: str) -> RunFolder:
+    """A run by its id, its beginning, or `latest`.
+
+    Raises:
+        UsageError: if there is none, or more than one.
+    """
+    from harness.bakeoff.run_folder import find_run
+
+    return find_run(runs, name)
 
 
 def a_number(
@@ -115,8 +127,13 @@ class HereOptions:
         ),
     ] = None
 
-    def context(self, progress: Progress) -> Context:
-        """The outside world of this command line: its environment, clock and folders."""
+    def context(self, *, quiet: bool = False) -> Context:
+        """The outside world of this command line: its environment, clock, folders and progress.
+
+        Args:
+            quiet: nothing is said of how far it is.
+        """
+        from harness.cli.progress import open_progress
         from harness.core.context import Context
         from harness.core.environment import BusyWatch, limit_threads
         from harness.models.settings import cache_dir
@@ -128,7 +145,7 @@ class HereOptions:
             cache=cache_dir(os.environ),
             environ=os.environ,
             clock=lambda: datetime.now(UTC),
-            progress=progress,
+            progress=open_progress(quiet=quiet),
             offline=self.offline,
             threads=self.threads,
             watch=BusyWatch,
@@ -152,10 +169,9 @@ class AtRegistry:
 
     def open(self) -> Registry:
         """The registry itself."""
-        from harness.cli.progress import open_progress
         from harness.shipping.adapters import open_registry
 
-        return open_registry(self.registry, HereOptions(runs=self.runs).context(open_progress(quiet=True)))
+        return open_registry(self.registry, HereOptions(runs=self.runs).context(quiet=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +223,7 @@ class CallOptions(HereOptions):
         ),
     ] = None
 
-    def context(self, progress: Progress) -> Context:
+    def context(self, *, quiet: bool = False) -> Context:
         """The outside world, with what calls may cost and take.
 
         Raises:
@@ -216,7 +232,7 @@ class CallOptions(HereOptions):
         if self.redact and self.allow_pii:
             raise UsageError("Personal data is either replaced or sent.", allowed="--redact or --allow-pii")
         return dataclasses.replace(
-            HereOptions.context(self, progress),
+            HereOptions.context(self, quiet=quiet),
             budget_usd=_budget(self.budget_usd),
             price_overrides=tuple(self.price or ()),
             timeout_s=self.timeout,
@@ -251,11 +267,11 @@ class ManyCallOptions(CallOptions):
         ),
     ] = "local"
 
-    def context(self, progress: Progress) -> Context:
+    def context(self, *, quiet: bool = False) -> Context:
         """The outside world, with all that is said of calls."""
         one_of(self.engine, ("local", "ray"), "engine")
         return dataclasses.replace(
-            CallOptions.context(self, progress),
+            CallOptions.context(self, quiet=quiet),
             concurrency=self.concurrency,
             engine="ray" if self.engine == "ray" else "local",
         )
@@ -548,11 +564,10 @@ class PlanOptions(RowOptions):
             UsageError: if there is no run to come after.
         """
         from harness.bakeoff.planning import PlanRequest
-        from harness.bakeoff.run_folder import find_run
         from harness.bakeoff.sizing import FEW_DEV
 
         few = {"limit_dev": max(self.limit, FEW_DEV), "free_take_dev": True} if self.limit else {}
-        after = {"after": find_run(runs, self.after).run_id} if self.after else {}
+        after = {"after": run_in(runs, self.after).run_id} if self.after else {}
         return PlanRequest(
             case=case,
             data=self.part() | {"limit_test": self.limit, "limit_train": self.limit_train} | few | after,

@@ -12,7 +12,6 @@ import typer
 from advisor.grouped import grouped
 from harness.cli.money import MoneyStated
 from harness.cli.options import DryRun, ManyCallOptions, PlanOptions, a_number, stoppable
-from harness.cli.progress import open_progress
 from harness.core.errors import IncompleteRun, StoreError, UsageError, command
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def probe(
             "Name the one model to try.", allowed="--model", run=command("probe", case, "--model", "MODEL")
         )
     rows = dataclasses.replace(wish, arms=["prompt"], limit=tries, data=examples or wish.data)
-    context = calls.context(open_progress(quiet=True))
+    context = calls.context(quiet=True)
     plan = draft(rows.request(calls.runs, case, money.stated()), context).plan
     found = preflight(plan, context)
     check_budget(found.arms, context.budget_usd)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.branding import Company, CurrencyName, Logo, make_branding
 from harness.cli.options import (
     DEFAULT_RUNS,
     CallOptions,
@@ -21,13 +20,55 @@ from harness.cli.options import (
     Runs,
     a_number,
     arm_names,
+    run_in,
     split_names,
 )
-from harness.cli.progress import open_progress
-from harness.cli.show import show_json, show_results
+from harness.cli.show import show, show_results
+from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.report.case_report import CaseReport
+    from harness.report.branding import Branding, Rate
+    from harness.report.files import Advised
+
+
+Company = Annotated[
+    str, typer.Option("--company", envvar="TOR_COMPANY", help="Name on the pages of PDF and HTML.")
+]
+Logo = Annotated[
+    Path | None,
+    typer.Option("--logo", envvar="TOR_LOGO", help="PNG, JPEG or SVG for the first page of PDF and HTML."),
+]
+CurrencyName = Annotated[
+    str,
+    typer.Option(
+        "--currency", envvar="TOR_CURRENCY", help="USD, EUR at the use case's rate, or EUR=0.92, on pages."
+    ),
+]
+
+
+def make_branding(company: str, logo: Path | None, currency: str, stated: Rate | None) -> Branding:
+    """What the flags say.
+
+    Raises:
+        UsageError: for a logo or a currency that cannot be used.
+    """
+    from advisor.reading import Unreadable, read_bytes
+    from harness.report.branding import MOST_LOGO_BYTES, Branding, chosen_currency, image_kind
+
+    data = b""
+    if logo is not None:
+        try:
+            data = read_bytes(logo, MOST_LOGO_BYTES)
+        except FileNotFoundError as error:
+            raise UsageError("The logo does not exist.", got=str(logo)) from error
+        except Unreadable as error:
+            raise UsageError(f"The logo cannot be read: {error}.", got=str(logo)) from error
+    return Branding(
+        company=company,
+        logo=data,
+        logo_kind=image_kind(data) if logo is not None else "",
+        currency=chosen_currency(currency, stated),
+    )
 
 
 def runs(runs: Runs = DEFAULT_RUNS, as_json: Json = False) -> None:
@@ -68,49 +109,46 @@ def report(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Show a run or a prediction (of a CASE.yaml), or write it in other formats; nothing is run."""
-    from harness.bakeoff.run_folder import find_run
     from harness.recommendation.again import closed_results
     from harness.report.context import stated_rate
     from harness.report.files import export_run
 
     wanted = split_names(formats) or ("text",)
     if name.endswith((".yaml", ".yml")):
-        from harness.report.case_report import CaseReport
+        from harness.report.case_report import advised
 
-        asked = CaseReport(case=Path(name), price_at=price_date, evidence=evidence)
-        _report_case(asked, wanted, output, (company, logo, currency))
+        found = advised(Path(name), HereOptions().context(quiet=True), price_date, evidence)
+        _report_case(found, wanted, output, (company, logo, currency))
         return
-    folder = find_run(runs, name)
+    folder = run_in(runs, name)
     if "text" in wanted:
         show_results(folder, closed_results(folder), full=full)
     files = [one for one in wanted if one != "text"]
     if files:
         branding = make_branding(company, logo, currency, stated_rate(closed_results(folder)))
-        context = HereOptions(runs=runs).context(open_progress(quiet=True))
+        context = HereOptions(runs=runs).context(quiet=True)
         where = output or folder.root / "report"
         for path in export_run(folder, files, where, context, branding, texts=not no_texts):
             typer.echo(str(path))
 
 
 def _report_case(
-    asked: CaseReport,
+    found: Advised,
     wanted: tuple[str, ...],
     output: Path | None,
     branded: tuple[str, Path | None, str],
 ) -> None:
-    from harness.report.case_report import advised, export_case
+    from harness.report.files import write_case_report
     from harness.report.text import print_document
     from harness.report.topics.advice import advice_document, stated_rate
 
-    context = HereOptions().context(open_progress(quiet=True))
-    found = advised(asked, context)
     if "text" in wanted:
         print_document(advice_document(found.advice, found.day, found.command))
     files = [one for one in wanted if one != "text"]
     if files:
         company, logo, currency = branded
         branding = make_branding(company, logo, currency, stated_rate(found.advice))
-        for path in export_case(found, files, output or Path(), branding):
+        for path in write_case_report(found, files, output or Path(), branding):
             typer.echo(str(path))
 
 
@@ -132,12 +170,10 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Score a run again from its journal; no model is called."""
-    from harness.bakeoff.run_folder import find_run
-    from harness.core.errors import UsageError
     from harness.recommendation.again import rescore, store_again
 
-    context = CallOptions(runs=runs, price=price).context(open_progress(quiet=True))
-    folder = find_run(runs, name)
+    context = CallOptions(runs=runs, price=price).context(quiet=True)
+    folder = run_in(runs, name)
     if store and (price_date or price):
         raise UsageError(
             "A run is stored at the prices of its plan.",
@@ -161,17 +197,12 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare two runs arm by arm, paired where they share their test items."""
-    from harness.bakeoff.run_folder import find_run
     from harness.recommendation.again import compare_two
-    from harness.report.text import print_document
     from harness.report.topics.compare import compare_document
 
-    context = HereOptions(runs=runs).context(open_progress(quiet=True))
-    found = compare_two(find_run(runs, a), find_run(runs, b), context)
-    if as_json:
-        show_json(found)
-    else:
-        print_document(compare_document(found))
+    context = HereOptions(runs=runs).context(quiet=True)
+    found = compare_two(run_in(runs, a), run_in(runs, b), context)
+    show(found, compare_document(found), as_json=as_json)
 
 
 def errors(
@@ -196,8 +227,6 @@ def errors(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """List an arm's wrong answers, the most confident first; no model is called."""
-    from harness.bakeoff.run_folder import find_run
-    from harness.core.errors import UsageError
     from harness.core.serial import encode
     from harness.recommendation.mistakes import ErrorsRequest, arm_errors, first_of
     from harness.report.tables import errors_csv
@@ -207,7 +236,7 @@ def errors(
     if as_json and as_csv:
         raise UsageError("One format at a time.", got="--json and --csv", allowed="one of them")
     request = ErrorsRequest(arm=next(iter(arm_names([arm])), ""), label=label, texts=not no_texts)
-    found = arm_errors(find_run(runs, name), request)
+    found = arm_errors(run_in(runs, name), request)
     if as_json or as_csv:
         kept = first_of(found, limit)
         typer.echo(encode(kept, indent=1) if as_json else errors_csv(kept), nl=as_json)
@@ -223,26 +252,17 @@ def explain(
 ) -> None:
     """Show one item in every arm: messages, neighbours, raw answer, usage and prices."""
     from harness.bakeoff.explain import explain_item
-    from harness.bakeoff.run_folder import find_run
-    from harness.report.text import print_document
     from harness.report.topics.items import explain_document
 
-    context = HereOptions(runs=runs).context(open_progress(quiet=True))
-    found = explain_item(find_run(runs, name), item, context)
-    if as_json:
-        show_json(found)
-    else:
-        print_document(explain_document(found))
+    context = HereOptions(runs=runs).context(quiet=True)
+    found = explain_item(run_in(runs, name), item, context)
+    show(found, explain_document(found), as_json=as_json)
 
 
 def track_record(runs: Runs = DEFAULT_RUNS, as_json: Json = False) -> None:
     """Count over all runs how many predicted ranges held: the advice against what was measured."""
-    from harness.report.text import print_document
-    from harness.report.topics.track_record import track_document
+    from harness.report.topics.runs import track_document
     from harness.track_record.over_runs import record_of_runs
 
     record = record_of_runs(runs)
-    if as_json:
-        show_json(record)
-    else:
-        print_document(track_document(record))
+    show(record, track_document(record), as_json=as_json)

@@ -10,7 +10,6 @@ import typer
 
 from advisor.grouped import grouped
 from harness.cli.options import ArmName, AtRegistry, HereOptions, SeedNumber, one_of
-from harness.cli.progress import open_progress
 from harness.core.errors import UsageError
 
 
@@ -76,8 +75,7 @@ def serve(
     hosts = tuple(allow_host or ())
     address = Address(host=host, port=port, allow_remote=allow_remote, api_key=api_key, hosts=hosts)
     ready_to_serve(address)
-    progress = open_progress()
-    context = here.context(progress)
+    context = here.context()
     wish = serving.ServeRequest(
         targets=tuple(targets or ("latest",)),
         engine=engine,  # type: ignore[arg-type]
@@ -94,7 +92,7 @@ def serve(
         raise UsageError("--vllm-at and --vllm-args go with --engine vllm.", got=f"--engine {engine}")
     if engine == "vllm" and not vllm_at:
         words = [*serving.vllm_command(wish, context, port or 8000), *_flags(vllm_args)]
-        progress.close()
+        context.progress.close()
         for name in serving.say_codes(wish, context):
             typer.echo(
                 f"{name} answers with codes, one token each: ask for one token. `harness export` writes "
@@ -111,7 +109,7 @@ def serve(
     service = serving.open_service(wish, context)
     line = LineLimits(most_waiting=queue, timeout_s=request_timeout)
     server = LabelServer(service, address, ServeLimits(choices=max_choices, line=line))
-    progress.close()
+    context.progress.close()
     typer.echo(f"Serving {', '.join(service.names)} at {server.url}", err=True)
     typer.echo(f"  --model openai/{service.names[0]} --api-base {server.url}", err=True)
     signal.signal(signal.SIGTERM, _stop)

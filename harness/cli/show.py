@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from harness.bakeoff.plan import ExperimentPlan
     from harness.bakeoff.run_folder import RunFolder
     from harness.recommendation.records import RunResults
+    from harness.report.document import Document
 
 
 def read_plan(path: Path) -> ExperimentPlan:
@@ -64,6 +65,16 @@ def _by_metric(results: RunResults) -> dict[str, Any]:
     for arm in found["arms"]:
         arm["quality"].setdefault(results.metric.name, arm["quality"]["primary"])
     return found
+
+
+def show(record: object, document: Document, *, as_json: bool) -> None:
+    """What was found on stdout: the record as JSON, or the document on it."""
+    from harness.report.text import print_document
+
+    if as_json:
+        show_json(record)
+    else:
+        print_document(document)
 
 
 def show_json(record: object) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.grouped import grouped
-from harness.cli.options import CallOptions, Json, stoppable
-from harness.cli.progress import open_progress, teller
-from harness.cli.show import read_plan, show_json
+from harness.cli.options import CallOptions, Json, run_in, stoppable
+from harness.cli.progress import teller
+from harness.cli.show import read_plan, show
 from harness.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -81,16 +81,15 @@ def tune(
     An encoder, and what else is fitted, is trained by `harness run`. A model behind an API is tuned at its
     provider: what leaves and what it costs is said and asked first, and a second start goes on with the job.
     """
-    from harness.bakeoff.run_folder import RunFolder, find_run, homes_of
+    from harness.bakeoff.run_folder import RunFolder, homes_of
     from harness.bakeoff.tuning import TuneRequest, at_provider, forecast, lock_tuning
 
     if (plan_file is None) == (not resume):
         raise UsageError("Name a plan, or a run to go on with.", run="harness tune plan.yaml")
-    progress = open_progress(quiet=as_json)
-    context = dataclasses.replace(here.context(progress), agree=_asks(yes))
-    wish = TuneRequest(arm=arm, watch=watch, samples=samples, force=force, tell=teller(progress))
+    context = dataclasses.replace(here.context(quiet=as_json), agree=_asks(yes))
+    wish = TuneRequest(arm=arm, watch=watch, samples=samples, force=force, tell=teller(context.progress))
     if plan_file is None:
-        _finish(find_run(here.runs, resume), context, wish, as_json=as_json)
+        _finish(run_in(here.runs, resume), context, wish, as_json=as_json)
         return
     plan = _patient(read_plan(plan_file), patience, str(plan_file))
     if hosted:
@@ -110,7 +109,6 @@ def tune(
 
 def _finish(folder: RunFolder, context: Context, wish: TuneRequest, *, as_json: bool) -> None:
     from harness.bakeoff.tuning import tune_in
-    from harness.report.text import print_document
     from harness.report.topics.tuned import tuned_document
 
     stopped = (
@@ -123,10 +121,7 @@ def _finish(folder: RunFolder, context: Context, wish: TuneRequest, *, as_json: 
         except DataError:
             folder.discard_if_empty()
             raise
-    if as_json:
-        show_json(lanes)
-    else:
-        print_document(tuned_document(folder.run_id, lanes, folder.command))
+    show(lanes, tuned_document(folder.run_id, lanes, folder.command), as_json=as_json)
 
 
 def _asks(yes: bool) -> Callable[[str], bool]:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import DEFAULT_RUNS, Runs
+from harness.cli.options import DEFAULT_RUNS, Runs, run_in
 from harness.core.errors import MissingExtra, UsageError
 from harness.shipping.serve.hosts import is_here, known_names
 
@@ -39,14 +39,14 @@ def view(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Show use cases and runs in a browser. Nothing leaves this machine."""
-    from harness.bakeoff.run_folder import find_run, list_runs
+    from harness.bakeoff.run_folder import list_runs
 
     _check_address(address, allow_remote=allow_remote)
     names = known_names(address, allow_host or ())
     for package in ("streamlit",):
         if find_spec(package) is None:
             raise MissingExtra.of(package, "pages")
-    run_id = "" if name == "latest" and not list_runs(runs) else find_run(runs, name).run_id
+    run_id = "" if name == "latest" and not list_runs(runs) else run_in(runs, name).run_id
     environ = dict(os.environ) | {
         "TOR_RUNS_DIR": str(runs.absolute()),
         "TOR_VIEW_RUN": run_id,

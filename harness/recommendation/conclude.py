@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from advisor.options import Option, TaskKind
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun, open_run, primary_lanes, read_lanes
 from harness.bakeoff.charged import charged
 from harness.bakeoff.decide import acceptable
-from harness.bakeoff.leaving import SentRecord
 from harness.bakeoff.limit_checks import RobustShares
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.results import ArmResult, BakeoffResults
-from harness.bakeoff.run_folder import PRIVACY, Manifest, RunFolder
+from harness.bakeoff.run_folder import Manifest, RunFolder
 from harness.bakeoff.score import Scores, score_run
 from harness.core.context import Context
 from harness.core.records import ArmId
-from harness.freshness.records import Drill
 from harness.freshness.store import drill_of
 from harness.load.records import ArmLoad
 from harness.load.store import loads_of
@@ -39,14 +36,6 @@ from harness.robustness.store import unseen_of
 from harness.track_record.advice_check import check_advice
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Concluded:
-    """What was concluded, and from which scores."""
-
-    results: RunResults
-    scores: Scores
-
-
 def conclude(
     folder: RunFolder, looks: int, context: Context, plan: ExperimentPlan | None = None
 ) -> RunResults:
@@ -58,7 +47,7 @@ def conclude(
     Raises:
         IncompleteRun: if an arm has items without an outcome.
     """
-    return _conclude(folder, looks, context, plan).results
+    return _conclude(folder, looks, context, plan)[0]
 
 
 def conclude_some(folder: RunFolder, arms: Sequence[ArmId], context: Context) -> RunResults:
@@ -69,7 +58,7 @@ def conclude_some(folder: RunFolder, arms: Sequence[ArmId], context: Context) ->
     """
     plan = folder.plan()
     some = plan.model_copy(update={"arms": [arm for arm in plan.arms if arm.id in arms]})
-    return _conclude(folder, 0, context, some).results
+    return _conclude(folder, 0, context, some)[0]
 
 
 def conclude_and_store(folder: RunFolder, looks: int, context: Context) -> RunResults:
@@ -79,11 +68,11 @@ def conclude_and_store(folder: RunFolder, looks: int, context: Context) -> RunRe
         IncompleteRun: as `conclude`.
         StoreError: if the folder cannot be written.
     """
-    found = _conclude(folder, looks, context, None)
+    results, scores = _conclude(folder, looks, context, None)
     folder.reopen()  # only now: a run that cannot be concluded stays as it was
-    folder.write_answers({str(arm): scored.answer.tolist() for arm, scored in found.scores.scored.items()})
-    write_results(folder, found.results)
-    return found.results
+    folder.write_answers({str(arm): scored.answer.tolist() for arm, scored in scores.scored.items()})
+    write_results(folder, results)
+    return results
 
 
 def conclude_again(folder: RunFolder, looks: int, closed: Manifest | None, context: Context) -> RunResults:
@@ -101,18 +90,15 @@ def conclude_again(folder: RunFolder, looks: int, closed: Manifest | None, conte
     return results
 
 
-def _conclude(folder: RunFolder, looks: int, context: Context, plan: ExperimentPlan | None) -> _Concluded:
+def _conclude(
+    folder: RunFolder, looks: int, context: Context, plan: ExperimentPlan | None
+) -> tuple[RunResults, Scores]:
+    """What is concluded, and from which scores."""
     run = open_run(folder, context, plan or folder.plan())
     sets = read_lanes(folder, run)
     looked_at = _robustness(folder, run, sets)
     scores = score_run(folder, run, sets, looks, {found.arm: shares for found, shares in looked_at})
-    beside = _Beside(
-        robustness=tuple(found for found, _ in looked_at),
-        drill=drill_of(folder),
-        load=loads_of(folder),
-        sent=folder.part(PRIVACY, SentRecord),
-    )
-    return _Concluded(results=_together(run, scores, beside), scores=scores)
+    return _together(folder, run, scores, tuple(found for found, _ in looked_at)), scores
 
 
 def _robustness(
@@ -126,19 +112,11 @@ def _robustness(
     return tuple(one for one in found if one is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Beside:
-    """What was found of a run beside its answers."""
-
-    robustness: tuple[ArmRobustness, ...]
-    drill: Drill | None
-    load: tuple[ArmLoad, ...]
-    sent: SentRecord | None
-
-
-def _together(run: StoredRun, scores: Scores, beside: _Beside) -> RunResults:
+def _together(
+    folder: RunFolder, run: StoredRun, scores: Scores, robustness: tuple[ArmRobustness, ...]
+) -> RunResults:
     results, plan = scores.results, run.plan
-    ours, grounds = _ours(results), _grounds(run, scores, beside.load)
+    ours, grounds = _ours(results), _grounds(run, scores, loads_of(folder))
     before = outlook_of(ours, plan, grounds, None)  # no arm's month hangs on what ships
     months = {arm.arm: arm.month_usd for arm in before.arms}
     choice = choose(
@@ -156,7 +134,7 @@ def _together(run: StoredRun, scores: Scores, beside: _Beside) -> RunResults:
             findings=run.facts.findings,
             frontier=() if hosted else frontier_gaps(run, results.arms, ship, calls),
             published=() if hosted or not of_labels else published_for(run.facts.name),
-            drill=beside.drill,
+            drill=drill_of(folder),
         )
     )
     answers = choice.ship
@@ -165,8 +143,7 @@ def _together(run: StoredRun, scores: Scores, beside: _Beside) -> RunResults:
     advice = (
         None if plan.advice is None else check_advice(plan.advice, results.arms, results.verdict, answers)
     )
-    found = together(results, outlook, recommendation, beside.robustness, advice)
-    return dataclasses.replace(found, drill=beside.drill, load=beside.load, sent=beside.sent)
+    return together(folder, results, outlook, recommendation, robustness, advice)
 
 
 def _ours(results: BakeoffResults) -> BakeoffResults:

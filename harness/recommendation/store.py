@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from harness.bakeoff.leaving import SentRecord
@@ -27,15 +27,23 @@ from harness.track_record.records import AdviceCheck
 
 
 def together(
+    folder: RunFolder,
     results: BakeoffResults,
     outlook: CostForecast,
     recommendation: Recommendation,
-    robustness: tuple[ArmRobustness, ...] = (),
-    advice: AdviceCheck | None = None,
+    robustness: tuple[ArmRobustness, ...],
+    advice: AdviceCheck | None,
 ) -> RunResults:
-    """The parts of a run as one record."""
+    """The parts of a run as one record, with what was found beside its answers: drill, load, what left."""
     return RunResults(
-        **_of(results), outlook=outlook, recommendation=recommendation, robustness=robustness, advice=advice
+        **_of(results),
+        outlook=outlook,
+        recommendation=recommendation,
+        robustness=robustness,
+        advice=advice,
+        drill=drill_of(folder),
+        load=loads_of(folder),
+        sent=folder.part(PRIVACY, SentRecord),
     )
 
 
@@ -70,10 +78,8 @@ def read_results(folder: RunFolder) -> RunResults:
             run=folder.command("score", "--store"),
         )
     robustness = folder.part(ROBUSTNESS, tuple[ArmRobustness, ...]) or ()
-    found = together(results, outlook, recommendation, robustness, folder.part(PREDICTION, AdviceCheck))
-    return replace(
-        found, drill=drill_of(folder), load=loads_of(folder), sent=folder.part(PRIVACY, SentRecord)
-    )
+    advice = folder.part(PREDICTION, AdviceCheck)
+    return together(folder, results, outlook, recommendation, robustness, advice)
 
 
 def recommended_arm(folder: RunFolder) -> ArmId | None:

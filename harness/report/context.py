@@ -18,6 +18,7 @@ from harness.money.records import ArmForecast
 from harness.recommendation.records import RunResults
 from harness.report.branding import Rate, chosen_currency
 from harness.report.document import CommandOn, Span, on_run
+from harness.report.topics.names import as_title, plain_name
 from harness.tasks.kinds import facts_of_kind
 from harness.tasks.records import Metric, Nouns
 
@@ -52,6 +53,14 @@ class ReportContext:
     def arm(self, wanted: ArmId | None) -> ArmResult | None:
         """The result of an arm, None if there is none."""
         return None if wanted is None else self.results.arm(wanted)
+
+    def name(self, arm: ArmId) -> str:
+        """An arm in running text: 'the linear classifier'."""
+        return plain_name(arm, self.results.ids)
+
+    def title(self, arm: ArmId) -> str:
+        """An arm where its name stands alone: 'Linear classifier'."""
+        return as_title(self.name(arm))
 
     @property
     def used(self) -> ArmResult | None:

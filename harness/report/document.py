@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from harness.core.errors import command as command_line
 from harness.core.wording import one_line
@@ -264,6 +264,29 @@ class Document:
     def headline(self) -> str:
         """What is to be done; the title where nothing is recommended."""
         return next((b.headline for b in blocks_of(self) if isinstance(b, RecommendationBlock)), self.title)
+
+
+_T = TypeVar("_T")
+
+
+def there(*parts: _T | None) -> tuple[_T, ...]:
+    """Those parts that are there."""
+    return tuple(part for part in parts if part is not None)
+
+
+def section(
+    key: str,
+    title: str,
+    *blocks: Block | None,
+    lead: Text = "",
+    folded: bool = False,
+    page: Literal["", "new", "fit"] = "",
+    spare: int = 0,
+) -> Section:
+    """A section of those blocks that are there."""
+    return Section(
+        key=key, title=title, blocks=there(*blocks), lead=lead, folded=folded, page=page, spare=spare
+    )
 
 
 def said(*pieces: str | Span) -> tuple[Span, ...]:

@@ -5,7 +5,7 @@ A chart shows fields of records and nothing else. Report and pages draw the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from advisor.advice import Advice
@@ -285,7 +285,7 @@ def risk(found: Sequence[tuple[ArmId, str, Sequence[Answering]]], least: float) 
     return CurveChart(curves=(*curves, never), across=across, up=shares("wrong answers of those given"))
 
 
-def over_time(drill: Drill, name: Callable[[ArmId], str]) -> CurveChart:
+def over_time(drill: Drill) -> CurveChart:
     """Right answers of every arm from the moment of a change until all are up to date again."""
     updates = [arm.mean_update_s for arm in drill.arms if arm.mean_update_s]
     begin, end = min([0.3, *updates]) / 3, 3 * max([1.0, *updates])
@@ -302,7 +302,7 @@ def over_time(drill: Drill, name: Callable[[ArmId], str]) -> CurveChart:
             (at, one.value, f"{when}: {in_words(one)}") for at, one, when in found if one.value is not None
         )
         dash = dash_of(arm.arm, [other.arm for other in drill.arms])
-        curves.append(Curve(name=name(arm.arm), points=dots, colour=colour_of(arm.arm), dash=dash))
+        curves.append(Curve(name=arm.arm.label, points=dots, colour=colour_of(arm.arm), dash=dash))
     across = Axis(title="seconds after the change; equal steps are equal factors", log=True)
     return CurveChart(curves=tuple(curves), across=across, up=shares(drill.metric, whole=False))
 

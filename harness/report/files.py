@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,11 +17,12 @@ from harness.core.files import make_folder, write_atomically
 from harness.core.serial import encode
 from harness.recommendation.records import RunResults
 from harness.report.branding import PLAIN, Branding
-from harness.report.document import on_run
+from harness.report.document import Document, on_run
 from harness.report.run_document import run_document
 from harness.report.tables import answer_rows, arm_rows, csv_bytes, parquet_bytes, utf8
 from harness.report.topics.advice import advice_document
 
+FORMATS = ("json", "csv", "md", "parquet", "pdf", "html")
 CASE_FORMATS = ("text", "json", "pdf", "html")
 ELSEWHERE = "name another folder with -o"
 
@@ -56,7 +57,6 @@ class Advised:
     name: str
     day: datetime
     command: str
-    branding: Branding = PLAIN
 
 
 def export_run(
@@ -108,11 +108,13 @@ def write_report(reported: Reported, formats: Iterable[str], out_dir: Path) -> l
     """
     again = on_run(reported.results.run_id)("report", "--format", "md,csv")
     wanted = _known(formats, FORMATS, ("text", *FORMATS), "There is no such report format.", again)
-    made = [file for name in wanted for file in FORMATS[name](reported).items()]
+    made = [file for name in wanted for file in _files(reported, name).items()]
     return _written(out_dir, made)
 
 
-def write_case_report(advised: Advised, formats: Iterable[str], out_dir: Path) -> list[Path]:
+def write_case_report(
+    advised: Advised, formats: Iterable[str], out_dir: Path, branding: Branding = PLAIN
+) -> list[Path]:
     """Write the prediction in each format.
 
     Raises:
@@ -122,8 +124,7 @@ def write_case_report(advised: Advised, formats: Iterable[str], out_dir: Path) -
     """
     again = command("report", f"{advised.name}.yaml", "--format", "pdf")
     wanted = _known(formats, CASE_FORMATS, CASE_FORMATS, "There is no such format for a use case.", again)
-    made = [(f"{advised.name}-prediction.{'txt' if n == 'text' else n}", _case(advised, n)) for n in wanted]
-    return _written(out_dir, made)
+    return _written(out_dir, [_case(advised, name, branding) for name in wanted])
 
 
 def _known(
@@ -142,75 +143,55 @@ def _known(
     return wanted
 
 
-def _json(reported: Reported) -> dict[str, bytes]:
-    return {"results.json": (encode(reported.results, indent=1) + "\n").encode()}
+def _files(reported: Reported, name: str) -> dict[str, bytes]:
+    """File name -> content, of one format."""
+    match name:
+        case "json":
+            return {"results.json": (encode(reported.results, indent=1) + "\n").encode()}
+        case "csv" | "parquet":
+            made = csv_bytes if name == "csv" else parquet_bytes
+            tables = {"arms": arm_rows(reported.results), "predictions": answer_rows(reported.answers)}
+            return {f"{table}.{name}": made(rows) for table, rows in tables.items()}
+        case _:
+            found = run_document(
+                reported.results,
+                reported.closing,
+                name,
+                branding=reported.branding,
+                answers=reported.answers,
+            )
+            return {f"report.{name}": _page(found, name, reported.branding)}
 
 
-def _markdown(reported: Reported) -> dict[str, bytes]:
-    from harness.report.markdown import render_markdown
-
-    found = run_document(reported.results, reported.closing, "md", branding=reported.branding)
-    return {"report.md": utf8(render_markdown(found))}
-
-
-def _csv(reported: Reported) -> dict[str, bytes]:
-    return {
-        "arms.csv": csv_bytes(arm_rows(reported.results)),
-        "predictions.csv": csv_bytes(answer_rows(reported.answers)),
-    }
-
-
-def _parquet(reported: Reported) -> dict[str, bytes]:
-    return {
-        "arms.parquet": parquet_bytes(arm_rows(reported.results)),
-        "predictions.parquet": parquet_bytes(answer_rows(reported.answers)),
-    }
-
-
-def _pdf(reported: Reported) -> dict[str, bytes]:
-    from harness.report.pdf import render_pdf
-
-    found = run_document(reported.results, reported.closing, "pdf", branding=reported.branding)
-    return {"report.pdf": render_pdf(found, reported.branding)}
-
-
-def _html(reported: Reported) -> dict[str, bytes]:
-    from harness.report.html import render_html
-
-    found = run_document(
-        reported.results, reported.closing, "html", branding=reported.branding, answers=reported.answers
-    )
-    return {"report.html": utf8(render_html(found, reported.branding))}
-
-
-FORMATS: Mapping[str, Callable[[Reported], dict[str, bytes]]] = {
-    "json": _json,
-    "csv": _csv,
-    "md": _markdown,
-    "parquet": _parquet,
-    "pdf": _pdf,
-    "html": _html,
-}
-"""Format name -> file name -> content."""
-
-
-def _case(advised: Advised, name: str) -> bytes:
-    if name == "json":
-        return (json.dumps(plain(advised.advice), indent=1) + "\n").encode()
-    found = advice_document(advised.advice, advised.day, advised.command, advised.branding)
+def _page(document: Document, name: str, branding: Branding) -> bytes:
+    """A document in one of the formats that readers read."""
     match name:
         case "pdf":
             from harness.report.pdf import render_pdf
 
-            return render_pdf(found, advised.branding)
+            return render_pdf(document, branding)
         case "html":
             from harness.report.html import render_html
 
-            return utf8(render_html(found, advised.branding))
+            return utf8(render_html(document, branding))
+        case "md":
+            from harness.report.markdown import render_markdown
+
+            return utf8(render_markdown(document))
         case _:
             from harness.report.text import render_text
 
-            return utf8(render_text(found, full=True))
+            return utf8(render_text(document, full=True))
+
+
+def _case(advised: Advised, name: str, branding: Branding) -> tuple[str, bytes]:
+    ending = "txt" if name == "text" else name
+    if name == "json":
+        content = (json.dumps(plain(advised.advice), indent=1) + "\n").encode()
+    else:
+        found = advice_document(advised.advice, advised.day, advised.command, branding)
+        content = _page(found, name, branding)
+    return f"{advised.name}-prediction.{ending}", content
 
 
 def _written(folder: Path, made: Sequence[tuple[str, bytes]]) -> list[Path]:

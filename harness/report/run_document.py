@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Literal
 
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.run_folder import Manifest
@@ -34,8 +33,7 @@ from harness.report.topics.decision import (
 )
 from harness.report.topics.fields import fields_section
 from harness.report.topics.freshness import freshness_section
-from harness.report.topics.latency import latency_section
-from harness.report.topics.load import load_section
+from harness.report.topics.latency import latency_section, load_section
 from harness.report.topics.money import (
     break_even_section,
     costs_section,
@@ -65,7 +63,6 @@ from harness.report.topics.sources import (
     sources_section,
 )
 
-Format = Literal["text", "md", "html", "pdf"]
 TITLE = "RAG or fine-tuning? Decision report"
 
 PLACES: tuple[tuple[Callable[[ReportContext], Section], str, str, str], ...] = (
@@ -112,7 +109,7 @@ PLACES: tuple[tuple[Callable[[ReportContext], Section], str, str, str], ...] = (
 def run_document(
     results: RunResults,
     closing: Manifest | None = None,
-    for_: Format = "text",
+    for_: str = "text",
     *,
     branding: Branding = PLAIN,
     answers: Sequence[ItemAnswer] = (),
@@ -122,6 +119,7 @@ def run_document(
 
     Args:
         closing: the run's manifest; None for an incomplete run, and then the report says so.
+        for_: 'text', 'md', 'html' or 'pdf'.
         answers: every arm's answer to every test item, for formats that show wrong ones.
         command: makes the commands in it; None names the run alone.
     """

@@ -22,8 +22,8 @@ from advisor.reading import Unreadable, parse_json, parse_toml, parse_yaml
 from harness.bakeoff.journal import Journal, Lane, examine
 from harness.bakeoff.plan import parse_plan
 from harness.bakeoff.results import BakeoffResults
-from harness.cli.branding import make_branding
 from harness.cli.dotenv import read_dotenv
+from harness.cli.runs import make_branding
 from harness.cli.show import read_plan
 from harness.core.errors import HarnessError
 from harness.core.records import AnswerSpace, ArmId, Choices, Completion, Item, Label, Timing

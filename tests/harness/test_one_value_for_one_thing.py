@@ -33,7 +33,6 @@ from harness.report.context import ReportContext
 from harness.report.files import export_run
 from harness.report.run_document import run_document
 from harness.report.text import render_text
-from harness.report.topics.arms import title_of
 from tests.support.pages import BUSINESS, COST, make_run, scripted_context
 from tests.support.pdf_text import text_of
 
@@ -103,13 +102,13 @@ def _pdf(path: Path) -> str:
 
 def titles(results: RunResults) -> list[str]:
     """The arms as tables name them, longer names first."""
-    name = title_of(ReportContext(results=results))
+    name = ReportContext(results=results).title
     return sorted((name(arm.arm) for arm in results.arms), key=len, reverse=True)
 
 
 def arm_named(results: RunResults, title: str) -> tuple[ArmResult, ArmForecast | None]:
     c = ReportContext(results=results)
-    arm = next(arm for arm in results.arms if title_of(c)(arm.arm) == title)
+    arm = next(arm for arm in results.arms if c.title(arm.arm) == title)
     return arm, c.forecast(arm.arm)
 
 

@@ -53,7 +53,6 @@ from harness.report import drawings
 from harness.report.branding import PLAIN, Branding, Rate, chosen_currency
 from harness.report.context import rate_words
 from harness.report.document import (
-    Block,
     Bullets,
     Cell,
     Chart,
@@ -72,8 +71,10 @@ from harness.report.document import (
     day_words,
     outside,
     said,
+    section,
+    there,
 )
-from harness.report.topics.cells import cells, columns, drawn
+from harness.report.topics.cells import columns, drawn, row
 from harness.report.topics.names import as_title
 from harness.report.topics.sources import short
 
@@ -188,7 +189,9 @@ def _decision(c: AdviceContext) -> Section:
     if advice.cannot_say:
         notices.append(advice.cannot_say)
     pair = Fact(label="RAG or fine-tuning?", text=capital(pair_sentence(advice.pair, done)))
-    blocks: tuple[Block, ...] = (
+    return section(
+        "decision",
+        "What to do",
         RecommendationBlock(
             headline=capital(headline(done)),
             reasons=tuple(_reason(c, reason) for reason in done.reasons),
@@ -197,8 +200,8 @@ def _decision(c: AdviceContext) -> Section:
         ),
         *(Paragraph(text=notice, tone="warn") for notice in notices),
         Facts(rows=(pair,)),
+        page="fit",
     )
-    return Section(key="decision", title="What to do", blocks=blocks, page="fit")
 
 
 def _reason(c: AdviceContext, reason: AdviceReason) -> Text:
@@ -234,14 +237,11 @@ def _cost(c: AdviceContext, whole: Span) -> tuple[Fact, ...]:
     if cost is None or cost.basis is not CostBasis.ALL_IN or cost.usd_per_month is None:
         return (Fact(label=COST, text=said(whole)),)
     counted = "all in" if cost.wrong_answers_counted else "wrong answers left out"
-    return (
+    keeping_up = None if cost.drilled is None else capital(drilled_words(cost.drilled, c.amount))
+    return there(
         Fact(label="To build, once", text=c.likely(cost.usd_once)),
         Fact(label=f"A month, {counted}", text=c.likely(cost.usd_per_month)),
-        *(
-            ()
-            if cost.drilled is None
-            else (Fact(label="Of it, keeping up", text=capital(drilled_words(cost.drilled, c.amount))),)
-        ),
+        None if keeping_up is None else Fact(label="Of it, keeping up", text=keeping_up),
     )
 
 
@@ -282,18 +282,14 @@ def _saving(c: AdviceContext, found: OptionPrediction) -> tuple[Fact, ...]:
 
 
 def _options(c: AdviceContext) -> Section:
-    chart = _accuracy_chart(c.advice)
-    blocks = () if chart is None else (chart,)
-    return Section(key="options", title="The options, ranked: predicted", blocks=blocks)
+    return section("options", "The options, ranked: predicted", _accuracy_chart(c.advice))
 
 
 def _figures(c: AdviceContext) -> Section:
     """Every ranked option in a table; where there are pages, on the first one if that has room."""
     ranked = [option for option in c.advice.options if option.place is not None]
-    blocks = (_ranking(c, ranked),) if ranked else ()
-    return Section(
-        key="figures", title="Every option in figures: predicted", blocks=blocks, page="new", spare=1
-    )
+    table = _ranking(c, ranked) if ranked else None
+    return section("figures", "Every option in figures: predicted", table, page="new", spare=1)
 
 
 def ways_section(advice: Advice) -> Section:
@@ -306,12 +302,10 @@ def ways_section(advice: Advice) -> Section:
         once, month = way_price_words(found, c.amount)
         priced = (once, month) if month else (MISSING, once)
         name = Cell(text=found.way.value, detail=f"can: {found.way.traits.can}")
-        rows.append(Row(cells=cells(name, *priced, way_run_words(found.way))))
+        rows.append(row(name, *priced, way_run_words(found.way)))
     heads = columns(("way", ""), ("to build,", "once"), ("a month,", "all in"), ("in a run", ""), left=(0, 3))
     note = "predicted, wrong answers left out; what fits the options stands first, in their order"
-    return Section(
-        key="ways", title="Ways of today", blocks=(Table(columns=heads, rows=tuple(rows), notes=(note,)),)
-    )
+    return section("ways", "Ways of today", Table(columns=heads, rows=tuple(rows), notes=(note,)))
 
 
 def _ruled_out(c: AdviceContext) -> Section:
@@ -323,16 +317,13 @@ def _ruled_out(c: AdviceContext) -> Section:
         for option in c.advice.options
         if option.vetoes
     )
-    return Section(key="ruled-out", title=RULED_OUT_TITLE, blocks=(Facts(rows=rows),) if rows else ())
+    return section("ruled-out", RULED_OUT_TITLE, Facts(rows=rows) if rows else None)
 
 
 def _ranking(c: AdviceContext, ranked: list[OptionAdvice]) -> Table:
     advice = c.advice
-    notes = ["every figure is a predicted range; slow: 95 % of queries are answered within that time"]
-    notes += filter(
-        None,
-        [order_sentence(advice), today_words(advice, c.amount), sharing_sentence(advice, c.amount)],
-    )
+    more = (order_sentence(advice), today_words(advice, c.amount), sharing_sentence(advice, c.amount))
+    note = "every figure is a predicted range; slow: 95 % of queries are answered within that time"
     return Table(
         columns=columns(
             ("option", ""),
@@ -345,7 +336,7 @@ def _ranking(c: AdviceContext, ranked: list[OptionAdvice]) -> Table:
             sources={2: c.sources(), 3: c.sources(), 4: c.sources()},
         ),
         rows=tuple(_option_row(c, option) for option in ranked),
-        notes=tuple(notes),
+        notes=(note, *filter(None, more)),
     )
 
 
@@ -353,17 +344,15 @@ def _option_row(c: AdviceContext, option: OptionAdvice) -> Row:
     found = option.prediction
     name = f"{option.place}. {as_title(option.option.traits.name)}"
     if found is None:
-        return Row(cells=cells(name, *6 * [UNKNOWN]))
-    return Row(
-        cells=cells(
-            Cell(text=name, detail=found.model),
-            share_words(found),
-            c.money(found.usd_per_1k),
-            c.money(found.usd_per_month),
-            c.money(found.usd_one_off),
-            seconds_words(found),
-            months_words(found).removesuffix(" months"),
-        ),
+        return row(name, *6 * [UNKNOWN])
+    return row(
+        Cell(text=name, detail=found.model),
+        share_words(found),
+        c.money(found.usd_per_1k),
+        c.money(found.usd_per_month),
+        c.money(found.usd_one_off),
+        seconds_words(found),
+        months_words(found).removesuffix(" months"),
         tone="good" if option.place == 1 else "plain",
         key=option.option.value,
     )
@@ -386,12 +375,10 @@ def _accuracy_chart(advice: Advice) -> Chart | None:
 
 
 def _costs(c: AdviceContext) -> Section:
-    chart = cost_chart(c)
-    title = "Money: predicted costs, everything counted"
-    return Section(key="money", title=title, blocks=() if chart is None else (chart,))
+    return section("money", "Money: predicted costs, everything counted", _cost_chart(c))
 
 
-def cost_chart(c: AdviceContext) -> Chart | None:
+def _cost_chart(c: AdviceContext) -> Chart | None:
     """Predicted costs with everything counted, by option; None where none is known."""
     spec = drawings.predicted_cost(c.advice, c.currency)
     if not spec.rows:
@@ -411,24 +398,20 @@ def cost_chart(c: AdviceContext) -> Chart | None:
 def _change(c: AdviceContext) -> Section:
     """What would turn the advice round, and what is not known."""
     advice = c.advice
-    blocks: list[Block] = []
-    if advice.flips:
-        items = tuple(sentence(flip_sentence(flip)) for flip in advice.flips)
-        blocks.append(Bullets(items=items, label=CHANGE_TITLE))
-    else:
-        blocks.append(Paragraph(text=NO_FLIP))
-    if advice.open_questions:
-        rows = tuple(
-            said(Span(text=found.question, strong=True), " ", leads_sentence(found))
-            for found in advice.open_questions
-        )
-        blocks.append(Bullets(items=rows, label=OPEN_TITLE))
-    settle = advice.settle
-    if settle is not None:
-        blocks.append(Bullets(items=(sentence(settle_sentence(settle)),), label="What a measurement takes"))
-    if c.command:
-        blocks.append(Command(command=c.command, purpose="measures it on rows of your own"))
-    return Section(key="change", title="What could change this", blocks=tuple(blocks))
+    flips = tuple(sentence(flip_sentence(flip)) for flip in advice.flips)
+    asked = tuple(
+        said(Span(text=found.question, strong=True), " ", leads_sentence(found))
+        for found in advice.open_questions
+    )
+    takes = () if advice.settle is None else (sentence(settle_sentence(advice.settle)),)
+    return section(
+        "change",
+        "What could change this",
+        Bullets(items=flips, label=CHANGE_TITLE) if flips else Paragraph(text=NO_FLIP),
+        Bullets(items=asked, label=OPEN_TITLE) if asked else None,
+        Bullets(items=takes, label="What a measurement takes") if takes else None,
+        Command(command=c.command, purpose="measures it on rows of your own") if c.command else None,
+    )
 
 
 def _reasons(c: AdviceContext) -> Section:
@@ -450,35 +433,37 @@ def _reasons(c: AdviceContext) -> Section:
         for (factor, reason, source), given in points.items()
     )
     whole = " / ".join(f"{one.place}. {one.option.traits.name} {one.score:+.2f}" for one in shown)
-    blocks: list[Block] = [Facts(rows=rows, label=f"Points of {whole}")] if rows else []
-    warned = tuple(sentence(reason_sentence(one, c.amount)) for option in shown for one in option.warnings)
-    if warned:
-        blocks.append(Bullets(items=tuple(dict.fromkeys(warned))))
-    lead = "Each reason adds or takes points; their sum ranks the options. Weights are set by hand."
-    return Section(key="reasons", title="Why", lead=lead, blocks=tuple(blocks))
+    warned = dict.fromkeys(
+        sentence(reason_sentence(one, c.amount)) for option in shown for one in option.warnings
+    )
+    return section(
+        "reasons",
+        "Why",
+        Facts(rows=rows, label=f"Points of {whole}") if rows else None,
+        Bullets(items=tuple(warned)) if warned else None,
+        lead="Each reason adds or takes points; their sum ranks the options. Weights are set by hand.",
+    )
 
 
 def _assumed(c: AdviceContext) -> Section:
     advice = c.advice
-    blocks: list[Block] = []
-    if advice.assumptions:
-        rows = tuple(
-            Row(
-                cells=cells(
-                    found.field.replace("_", " "),
-                    figure(found.likely),
-                    f"{figure(found.low)} to {figure(found.high)}",
-                    found.unit,
-                    outside(found.source, 200),
-                )
-            )
-            for found in advice.assumptions
+    rows = tuple(
+        row(
+            found.field.replace("_", " "),
+            figure(found.likely),
+            f"{figure(found.low)} to {figure(found.high)}",
+            found.unit,
+            outside(found.source, 200),
         )
-        heads = columns("what was not stated", "likely", "range", "unit", "source", left=(0, 3, 4))
-        blocks.append(Table(columns=heads, rows=rows, caption=f"{ASSUMED_TITLE}."))
-    if advice.unknown:
-        blocks.append(Paragraph(text=unscored_sentence(advice)))
-    return Section(key="assumed", title="Assumed", blocks=tuple(blocks))
+        for found in advice.assumptions
+    )
+    heads = columns("what was not stated", "likely", "range", "unit", "source", left=(0, 3, 4))
+    return section(
+        "assumed",
+        "Assumed",
+        Table(columns=heads, rows=rows, caption=f"{ASSUMED_TITLE}.") if rows else None,
+        Paragraph(text=unscored_sentence(advice)) if advice.unknown else None,
+    )
 
 
 def _sources(c: AdviceContext) -> Section:
@@ -489,8 +474,5 @@ def _sources(c: AdviceContext) -> Section:
         *(Fact(label="Price", text=price) for price in advice.prices),
         *(Fact(label="Note", text=note) for note in advice.notes),
     )
-    return Section(
-        key="sources",
-        title="Where every figure comes from",
-        blocks=(Sources(), Facts(rows=rows, label="To do it again")),
-    )
+    again = Facts(rows=rows, label="To do it again")
+    return section("sources", "Where every figure comes from", Sources(), again)

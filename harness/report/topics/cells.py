@@ -23,7 +23,7 @@ from harness.core.wording import (
     short_money,
 )
 from harness.report.charts import ChartSpec, HeatChart, words_of
-from harness.report.document import Cell, Chart, Column, Span, said
+from harness.report.document import Cell, Chart, Column, Row, Span, Tone, said
 
 _FIGURE = re.compile(r"\d+(\.\d+)?")
 _BASIS_MARK = {
@@ -78,9 +78,19 @@ def cells(*texts: str | Cell) -> tuple[Cell, ...]:
     return tuple(text if isinstance(text, Cell) else Cell(text=text) for text in texts)
 
 
+def row(*texts: str | Cell, mark: str = "", tone: Tone = "plain", key: str = "") -> Row:
+    """A row from texts and cells."""
+    return Row(cells=cells(*texts), mark=mark, tone=tone, key=key)
+
+
+def share(value: float | None) -> str:
+    """A share in percent; an unknown one is missing."""
+    return MISSING if value is None else percent(value)
+
+
 def accuracy_cell(estimate: Estimate) -> Cell:
     """Accuracy in percent with its bounds; the unit stands in the head."""
-    text = MISSING if estimate.value is None else percent(estimate.value).removesuffix(" %")
+    text = share(estimate.value).removesuffix(" %")
     return Cell(text=text, detail=bounds(estimate))
 
 

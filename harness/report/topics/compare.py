@@ -9,16 +9,26 @@ from harness.bakeoff.results import ArmResult
 from harness.core.wording import MISSING, busy_mark, milliseconds
 from harness.recommendation.again import ComparedRuns
 from harness.recommendation.records import RunResults
-from harness.report.document import Block, Bullets, Document, Fact, Facts, Paragraph, Row, Section, Table
+from harness.report.document import (
+    Block,
+    Bullets,
+    Document,
+    Fact,
+    Facts,
+    Paragraph,
+    Row,
+    Table,
+    section,
+)
 from harness.report.topics.cells import (
     accuracy_cell,
     basis_notes,
-    cells,
     columns,
     difference_cell,
     known_prices,
     p_value,
     priced,
+    row,
     timing_notes,
 )
 from harness.report.topics.decision import answer_words
@@ -34,9 +44,9 @@ def compare_document(found: ComparedRuns) -> Document:
     return Document(
         title="Two runs side by side",
         sections=(
-            Section(key="runs", title="The runs", blocks=(_runs(a, b),)),
-            Section(key="arms", title="Arms in common", blocks=_arms(a, b, found.across)),
-            Section(key="answers", title="What they say", blocks=(answers,)),
+            section("runs", "The runs", _runs(a, b)),
+            section("arms", "Arms in common", *_arms(a, b, found.across)),
+            section("answers", "What they say", answers),
         ),
     )
 
@@ -64,22 +74,18 @@ def _one_run(run: RunResults) -> str:
     return f"{run.run_id}, {run.data.name}, {run.data.test:,} test items ({digest}), seed {run.seed}"
 
 
-def _arms(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> tuple[Block, ...]:
-    blocks: list[Block] = []
-    if across:
-        blocks += [_table(across), _speed_and_price(a, b, across)]
-    else:
-        blocks.append(Paragraph(text="The runs have no arm in common.", tone="warn"))
-    for name, one, other in (("A", a, b), ("B", b, a)):
-        theirs = {arm.arm for arm in other.arms}
-        own = tuple(arm.arm.label for arm in one.arms if arm.arm not in theirs)
-        if own:
-            blocks.append(Bullets(label=f"only in {name}", items=own))
-    return tuple(blocks)
+def _arms(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> tuple[Block | None, ...]:
+    none = Paragraph(text="The runs have no arm in common.", tone="warn")
+    common = (_table(across), _speed_and_price(a, b, across)) if across else (none,)
+    return *common, _only("A", a, b), _only("B", b, a)
+
+
+def _only(name: str, one: RunResults, other: RunResults) -> Bullets | None:
+    own = tuple(arm.arm.label for arm in one.arms if arm.arm not in other.ids)
+    return Bullets(label=f"only in {name}", items=own) if own else None
 
 
 def _table(across: Sequence[ArmAcrossRuns]) -> Table:
-    same_items = all(found.paired for found in across)
     return Table(
         columns=columns(
             ("arm", ""),
@@ -99,38 +105,37 @@ def _table(across: Sequence[ArmAcrossRuns]) -> Table:
                 f"interval and test: {how}"
                 for how in dict.fromkeys(found.difference.method for found in across)
             ),
-            *(() if same_items else ("the items differ, so a difference may be one of the data",)),
+            *(
+                ()
+                if all(found.paired for found in across)
+                else ("the items differ, so a difference may be one of the data",)
+            ),
         ),
     )
 
 
 def _row(found: ArmAcrossRuns) -> Row:
     split = MISSING if found.only_first is None else f"{found.only_first:,} / {found.only_second:,}"
-    return Row(
-        cells=cells(
-            found.arm.label,
-            accuracy_cell(found.first),
-            accuracy_cell(found.second),
-            difference_cell(found.difference),
-            split,
-            p_value(found.p_value),
-            relation_words(found.relation),
-        )
+    return row(
+        found.arm.label,
+        accuracy_cell(found.first),
+        accuracy_cell(found.second),
+        difference_cell(found.difference),
+        split,
+        p_value(found.p_value),
+        relation_words(found.relation),
     )
 
 
 def _speed_and_price(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> Table:
-    def of(run: RunResults) -> list[ArmResult | None]:
-        return [next((arm for arm in run.arms if arm.arm == found.arm), None) for found in across]
-
-    pairs = list(zip(of(a), of(b), strict=True))
-    shared = [arm for pair in zip(*pairs, strict=True) for arm in pair if arm is not None]
+    pairs = [(a.arm(found.arm), b.arm(found.arm)) for found in across]
+    shared = [arm for pair in pairs for arm in pair if arm is not None]
     return Table(
         columns=columns(
             ("arm", ""), ("A", "p95 ms"), ("B", "p95 ms"), ("A: 1,000", "queries"), ("B: 1,000", "queries")
         ),
         rows=tuple(
-            Row(cells=cells(found.arm.label, *map(_p95, pair), *map(_price, pair)))
+            row(found.arm.label, *map(_p95, pair), *map(_price, pair))
             for found, pair in zip(across, pairs, strict=True)
         ),
         notes=(

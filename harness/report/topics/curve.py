@@ -21,8 +21,8 @@ from harness.curve.records import (
     TargetForecast,
 )
 from harness.report import drawings
-from harness.report.document import Block, Bullets, Chart, Document, Paragraph, Row, Section, Table
-from harness.report.topics.cells import cells, columns, drawn
+from harness.report.document import Block, Bullets, Chart, Document, Paragraph, Row, Table, section
+from harness.report.topics.cells import columns, drawn, row
 
 _BAR = 40
 _NOTES = {
@@ -42,10 +42,11 @@ def curves_document(curves: LearningCurves, *, drawn: bool = False) -> Document:
         drawn: the format shows charts; else bars of characters stand in the table.
     """
     sections = tuple(
-        Section(
-            key=f"curve-{number}",
-            title=f"{curve.arm.label} on {curve.evalset}, scored on {curve.split}",
-            blocks=((_chart(curve, number),) if drawn else ()) + _blocks(curve, bars=not drawn),
+        section(
+            f"curve-{number}",
+            f"{curve.arm.label} on {curve.evalset}, scored on {curve.split}",
+            _chart(curve, number) if drawn else None,
+            *_blocks(curve, bars=not drawn),
         )
         for number, curve in enumerate(curves.curves, start=1)
     )
@@ -83,28 +84,24 @@ def _table(curve: LearningCurve, *, bars: bool) -> Table:
 
 def _measured(mean: CurveMean, curve: LearningCurve) -> Row:
     fitted = next((point.primary for point in curve.line if point.size == mean.size), None)
-    return Row(
-        cells=cells(
-            f"{mean.size:,}",
-            str(mean.seeds),
-            percent(mean.primary.value),
-            bounds(mean.primary) or MISSING,
-            MISSING if fitted is None else percent(fitted.value),
-            _bar(mean.primary, "#"),
-        )
+    return row(
+        f"{mean.size:,}",
+        str(mean.seeds),
+        percent(mean.primary.value),
+        bounds(mean.primary) or MISSING,
+        MISSING if fitted is None else percent(fitted.value),
+        _bar(mean.primary, "#"),
     )
 
 
 def _read(point: LinePoint) -> Row:
-    return Row(
-        cells=cells(
-            f"{point.size:,}",
-            MISSING,
-            MISSING,
-            bounds(point.primary) or MISSING,
-            percent(point.primary.value),
-            _bar(point.primary, "."),
-        ),
+    return row(
+        f"{point.size:,}",
+        MISSING,
+        MISSING,
+        bounds(point.primary) or MISSING,
+        percent(point.primary.value),
+        _bar(point.primary, "."),
         mark="~",
         tone="faint",
     )

@@ -31,10 +31,11 @@ from harness.report.document import (
     day_words,
     outside,
     said,
+    section,
 )
 from harness.report.topics.cells import bare_points
 from harness.report.topics.forecast import limit_sentence
-from harness.report.topics.names import RAG_HERE, RAG_OVER_DOCUMENTS, TUNING_HERE, namer
+from harness.report.topics.names import RAG_HERE, RAG_OVER_DOCUMENTS, TUNING_HERE
 from harness.report.topics.recommendation import (
     RunWords,
     answer_sentence,
@@ -61,17 +62,12 @@ NO_LAST_DAY = "Nothing known today, such as a price change or the end of a model
 
 def words_of(c: ReportContext) -> RunWords:
     """Everyday names and the reader's currency."""
-    return RunWords(name=namer(c.results), currency=c.currency, metric=c.metric)
+    return RunWords(name=c.name, currency=c.currency, metric=c.metric)
 
 
 def decision_section(c: ReportContext) -> Section:
     """The recommendation, what a reader must know before anything else, and the answer to the question."""
-    return Section(
-        key="decision",
-        title="What to do",
-        blocks=(recommendation(c), *notices(c), pair_answer(c)),
-        page="fit",
-    )
+    return section("decision", "What to do", recommendation(c), *notices(c), pair_answer(c), page="fit")
 
 
 def recommendation(c: ReportContext) -> RecommendationBlock:
@@ -149,8 +145,7 @@ def notices(c: ReportContext) -> list[Block]:
     results, found = c.results, []
     if c.closing is None:
         found.append("Incomplete run: it has no manifest yet, so figures may change.")
-    name = namer(results)
-    found += [f"{capital(name(one.arm))} failed and is left out: {one.reason}" for one in results.failed]
+    found += [f"{capital(c.name(one.arm))} failed and is left out: {one.reason}" for one in results.failed]
     found += _better_but_ruled_out(c)
     if results.data.look > results.data.planned_looks:
         found.append(f"{capital(looks_words(results))}.")
@@ -159,7 +154,7 @@ def notices(c: ReportContext) -> list[Block]:
 
 def _better_but_ruled_out(c: ReportContext) -> list[str]:
     """Options with more right answers than the one recommended, and the limits that rule them out."""
-    used, name = c.used, namer(c.results)
+    used = c.used
     broken: dict[ArmId, list[str]] = {}
     for check in c.results.verdict.broken:
         broken.setdefault(check.arm, []).append(limit_words(check, c.metric))
@@ -168,7 +163,7 @@ def _better_but_ruled_out(c: ReportContext) -> list[str]:
         rate, least = (None if one is None else one.primary.value for one in (c.arm(arm), used))
         if rate is not None and least is not None and rate > least:
             why = "; ".join(limits)
-            said_of.append(f"{capital(name(arm))} is right in {percent(rate)} but ruled out: {why}.")
+            said_of.append(f"{capital(c.name(arm))} is right in {percent(rate)} but ruled out: {why}.")
     return said_of
 
 
@@ -196,7 +191,7 @@ def _stands_for_tuning(c: ReportContext) -> list[Fact]:
     tuned = [arm for arm in c.results.arms if arm.arm.option in FINE_TUNED]
     if pair is None or len(tuned) < 2:
         return []
-    name = capital(namer(c.results)(pair[1]))
+    name = capital(c.name(pair[1]))
     said_of = f"{name}: of {len(tuned)} fine-tuned models the one right most often on the dev rows."
     return [Fact(label="Fine-tuning means", text=said_of)]
 
@@ -214,7 +209,7 @@ def _on_one_model(c: ReportContext) -> list[Fact]:
 
 
 def _pair_figures(c: ReportContext) -> tuple[Span, ...]:
-    found, name = c.results.pair, namer(c.results)
+    found = c.results.pair
     arms = [] if found is None else [arm for arm in (c.arm(found.a), c.arm(found.b)) if arm is not None]
     if found is None or found.difference.value is None or len(arms) < 2:
         return said(answer_sentence(c.results, words_of(c)))
@@ -224,8 +219,8 @@ def _pair_figures(c: ReportContext) -> tuple[Span, ...]:
     kind = "on the same model" if found.same_model else "each on its own model"
     return said(
         f"Of the same {counted(d.n, 'test item', 'test items')} "
-        f"{reached(c.metric, name(one.arm), one.quality.primary.value)} and "
-        f"{name(other.arm)} {percent(other.quality.primary.value)}, {kind}: "
+        f"{reached(c.metric, c.name(one.arm), one.quality.primary.value)} and "
+        f"{c.name(other.arm)} {percent(other.quality.primary.value)}, {kind}: "
         f"a difference of {points(d.value)}{where}",
         Span(text=".", sources=c.accuracy(*arms)),
         *_small(c),
@@ -288,22 +283,23 @@ def change_section(c: ReportContext) -> Section:
     """What could change the decision, and until when it holds."""
     words = words_of(c)
     risk = risk_sentence(c.results.recommendation.risk, words)
-    blocks: list[Block] = [Paragraph(text=said(Span(text="The main risk. ", strong=True), risk))]
     elsewhere = {one.message for one in c.results.data.findings if one.code in _SAID_ELSEWHERE}
     found = tuple(text for text in cautions(c.results, words) if text not in elsewhere)
-    if found:
-        blocks.append(Bullets(items=found))
     notes = (*no_route(c.results), *map(accepted_sentence, c.results.accepted))
-    if notes:
-        blocks.append(Bullets(label="Notes", items=notes))
-    return Section(key="change", title="What could change this", lead=_holds(c), blocks=tuple(blocks))
+    return section(
+        "change",
+        "What could change this",
+        Paragraph(text=said(Span(text="The main risk. ", strong=True), risk)),
+        Bullets(items=found) if found else None,
+        Bullets(label="Notes", items=notes) if notes else None,
+        lead=_holds(c),
+    )
 
 
 def dates_section(c: ReportContext) -> Section:
     """On which day, or from which volume or rate of change on, the answer is another one."""
     rows = tuple(Fact(label=_when(limit), text=_limit(c, limit)) for limit in c.results.outlook.limits)
-    blocks = (Facts(rows=rows),) if rows else ()
-    return Section(key="dates", title="Dates and limits that are known", blocks=blocks, spare=2)
+    return section("dates", "Dates and limits that are known", Facts(rows=rows) if rows else None, spare=2)
 
 
 def _holds(c: ReportContext) -> Text:
@@ -341,30 +337,35 @@ def accepted_sentence(found: Accepted) -> str:
 
 def next_section(c: ReportContext) -> Section:
     """Commands on this run."""
-    blocks: list[Block] = [
+    step, picked = c.results.recommendation.next, c.results.recommendation.arm
+    idle = "once the machine is idle: times the figures marked ! again; no answer changes"
+    fresh = ("--data", "fresh.csv", "--text", "text", "--label", "label", "--after", c.results.run_id)
+    labelled = "the next step, once fresh items are labelled: they alone decide"
+    busy = any(arm.latency.busy or arm.cost.usd_per_1k.busy for arm in c.results.arms)
+    return section(
+        "next",
+        "Next steps",
+        Command(command=step.command, purpose="the next step") if step.command else None,
+        Command(command=command_line("bakeoff", *fresh), purpose=labelled)
+        if step.kind is StepKind.LABEL
+        else None,
+        Command(command=c.command("latency"), purpose=idle) if busy else None,
+        None if picked is None else _export(c, picked),
         Command(command=c.command("errors"), purpose="the wrong answers, the most confident first"),
         Command(command=c.command("report", "--format", "pdf,html,csv"), purpose="the same as files"),
         Command(command=c.command("report", "--full"), purpose="every section here"),
         Command(command="harness runs", purpose="all runs"),
-    ]
-    picked = c.results.recommendation.arm
-    first = next(iter(c.results.parts(picked)), None) if picked is not None and picked.to_today else None
-    ships = picked if first is None else first.arm
-    if picked is not None and ships is not None and _can_be_exported(c, ships.option):
-        named = picked.option.value if first is None else str(picked)
-        ship = c.command("export", "--arm", named, "-o", "shipped")
-        blocks.insert(0, Command(command=ship, purpose="what is recommended, as a folder to serve"))
-    if any(arm.latency.busy or arm.cost.usd_per_1k.busy for arm in c.results.arms):
-        again = "once the machine is idle: times the figures marked ! again; no answer changes"
-        blocks.insert(0, Command(command=c.command("latency"), purpose=again))
-    if c.results.recommendation.next.kind is StepKind.LABEL:
-        rows = ("--data", "fresh.csv", "--text", "text", "--label", "label", "--after", c.results.run_id)
-        purpose = "the next step, once fresh items are labelled: they alone decide"
-        blocks.insert(0, Command(command=command_line("bakeoff", *rows), purpose=purpose))
-    if c.results.recommendation.next.command:
-        step = Command(command=c.results.recommendation.next.command, purpose="the next step")
-        blocks.insert(0, step)
-    return Section(key="next", title="Next steps", blocks=tuple(blocks))
+    )
+
+
+def _export(c: ReportContext, picked: ArmId) -> Command | None:
+    """What writes the arm to use as a folder to serve: of a route to today's way, the arm that is asked."""
+    first = next(iter(c.results.parts(picked)), None) if picked.to_today else None
+    if not _can_be_exported(c, (picked if first is None else first.arm).option):
+        return None
+    named = picked.option.value if first is None else str(picked)
+    ship = c.command("export", "--arm", named, "-o", "shipped")
+    return Command(command=ship, purpose="what is recommended, as a folder to serve")
 
 
 def _can_be_exported(c: ReportContext, option: Option) -> bool:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from harness.bakeoff.results import ArmResult
 from harness.core.wording import MISSING, counted, decimal, percent
 from harness.report.context import ReportContext
-from harness.report.document import Block, Row, Section, Table, outside
-from harness.report.topics.cells import cells, columns
-from harness.report.topics.names import namer
+from harness.report.document import Block, Row, Section, Table, outside, section
+from harness.report.topics.cells import columns, row
 from harness.report.topics.quality import shown_first
 from harness.tasks.field_breakdown import FieldBreakdown, FieldResult
 
@@ -19,8 +18,8 @@ _ERRORS = {"wrong": "another value", "missing": "not given", "invented": "not st
 def fields_section(c: ReportContext) -> Section:
     """Quality by field of the arm to use."""
     arm = next((arm for arm in shown_first(c) if fields_of(arm).fields), None)
-    title = "Fields" if arm is None else f"Fields, {namer(c.results)(arm.arm)}"
-    return Section(key="fields", title=title, blocks=() if arm is None else field_blocks(fields_of(arm)))
+    title = "Fields" if arm is None else f"Fields, {c.name(arm.arm)}"
+    return section("fields", title, *(() if arm is None else field_blocks(fields_of(arm))))
 
 
 def fields_of(arm: ArmResult) -> FieldBreakdown:
@@ -46,14 +45,8 @@ def field_blocks(found: FieldBreakdown) -> tuple[Block, ...]:
     if not errors:
         return (table,)
     rows = tuple(
-        Row(
-            cells=cells(
-                outside(one.name),
-                _ERRORS[error.kind],
-                outside(error.stated),
-                outside(error.given),
-                error.item_id,
-            )
+        row(
+            outside(one.name), _ERRORS[error.kind], outside(error.stated), outside(error.given), error.item_id
         )
         for one, error in errors
     )
@@ -67,15 +60,13 @@ def field_blocks(found: FieldBreakdown) -> tuple[Block, ...]:
 
 def _row(one: FieldResult) -> Row:
     count = one.count
-    return Row(
-        cells=cells(
-            outside(one.name),
-            *(f"{number:,}" for number in (count.stated, count.given)),
-            *(f"{number:,}" for number in (one.right, one.wrong, one.missing, one.invented)),
-            MISSING if not count.given else percent(one.right / count.given),
-            MISSING if not count.stated else percent(one.right / count.stated),
-            decimal(count.f1 if count.given + count.stated else None),
-        )
+    return row(
+        outside(one.name),
+        *(f"{number:,}" for number in (count.stated, count.given)),
+        *(f"{number:,}" for number in (one.right, one.wrong, one.missing, one.invented)),
+        MISSING if not count.given else percent(one.right / count.given),
+        MISSING if not count.stated else percent(one.right / count.stated),
+        decimal(count.f1 if count.given + count.stated else None),
     )
 
 

@@ -15,7 +15,6 @@ from harness.money.records import (
 )
 from harness.report.context import ReportContext
 from harness.report.document import outside
-from harness.report.topics.names import namer
 
 _UNSTATED = {
     PlanKey.DAY_RATE: "An engineer's day rate is not stated, so people's time is unknown",
@@ -73,8 +72,7 @@ def unstated_sentence(found: Unstated, outlook: CostForecast) -> str:
 
 def limit_sentence(c: ReportContext, limit: Limit) -> str:
     """What ends the validity of the answer, and to what it would change it."""
-    name = namer(c.results)
-    ours, other = ("it" if arm is None else name(arm) for arm in (limit.arm, limit.other))
+    ours, other = ("it" if arm is None else c.name(arm) for arm in (limit.arm, limit.other))
     model = outside(limit.model)
     match limit.what:
         case "price change":
@@ -108,16 +106,16 @@ def _volume_sentence(c: ReportContext, limit: Limit, ours: str, other: str) -> s
 
 def _effect(c: ReportContext, limit: Limit) -> str:
     """What the next price changes about the answer, '' where that is not known."""
-    effect, name = limit.effect or PriceEffect(), namer(c.results)
+    effect = limit.effect or PriceEffect()
     if not effect.acceptable:
         return "; it is no acceptable option"
     if effect.cheapest is not None:
         before, after = effect.cheapest
         word = "stays" if before == after else "becomes"
-        return f"; {name(after)} {word} the cheapest acceptable option"
+        return f"; {c.name(after)} {word} the cheapest acceptable option"
     if effect.crossings is None or limit.arm is None:
         return ""
     now, later = effect.crossings
     if now == later:
-        return f"; {name(limit.arm)} against it stays as it is ({crossing_words(now)})"
-    return f"; {name(limit.arm)} against it: {crossing_words(later)} instead of {crossing_words(now)}"
+        return f"; {c.name(limit.arm)} against it stays as it is ({crossing_words(now)})"
+    return f"; {c.name(limit.arm)} against it: {crossing_words(later)} instead of {crossing_words(now)}"

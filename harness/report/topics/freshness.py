@@ -12,8 +12,8 @@ from harness.core.wording import MISSING, bounds, counted, decimal, money, perce
 from harness.freshness.records import ChangeRate, Drill, Group, Moment, Threshold, Upkeep
 from harness.report import drawings
 from harness.report.context import ReportContext
-from harness.report.document import Block, Bullets, Cell, Chart, Document, Paragraph, Row, Section, Table
-from harness.report.topics.cells import cells, columns, drawn
+from harness.report.document import Bullets, Chart, Document, Paragraph, Section, Table, section
+from harness.report.topics.cells import columns, drawn, row, share
 from harness.report.topics.names import plain_name
 
 _UPKEEP = {Upkeep.INDEX: "indexed again", Upkeep.TRAIN: "trained again", Upkeep.NOTHING: "nothing to do"}
@@ -22,32 +22,28 @@ UNMEASURED = "not measurable with this model"
 
 def drill_document(drill: Drill) -> Document:
     """A drill by itself."""
-    return Document(title="Keeping up with change", sections=drill_sections(drill))
+    return Document(title="Keeping up with change", sections=(_section(drill),))
 
 
-def drill_sections(drill: Drill) -> tuple[Section, ...]:
+def _section(drill: Drill) -> Section:
     """Until right again, over time, forgotten, and the rate of change from which retrieving wins."""
-    return (
-        Section(
-            key="freshness",
-            title=f"When {drill.of} change: {drill.evalset}",
-            blocks=(
-                Paragraph(text=_what(drill)),
-                *_rates(drill),
-                _update(drill),
-                _drawn(drill),
-                _over_time(drill),
-                *_changes(drill),
-                Bullets(label="to know", items=tuple(_notes(drill)), tone="faint"),
-            ),
-        ),
+    return section(
+        "freshness",
+        f"When {drill.of} change: {drill.evalset}",
+        Paragraph(text=_what(drill)),
+        _rates(drill),
+        _update(drill),
+        _drawn(drill),
+        _over_time(drill),
+        _changes(drill),
+        Bullets(label="to know", items=tuple(_notes(drill)), tone="faint"),
     )
 
 
 def freshness_section(c: ReportContext) -> Section:
     """The drill that was stored with a run; empty where there is none."""
     drill = c.results.drill
-    return Section(key="freshness", title="", blocks=()) if drill is None else drill_sections(drill)[0]
+    return section("freshness", "") if drill is None else _section(drill)
 
 
 def rate_sentence(rate: ChangeRate, name: Callable[[ArmId], str]) -> str:
@@ -107,9 +103,9 @@ def _what(drill: Drill) -> str:
     )
 
 
-def _rates(drill: Drill) -> tuple[Block, ...]:
+def _rates(drill: Drill) -> Bullets | None:
     said = (*_until_right(drill), *(f"{rate_sentence(rate, _namer(drill))}." for rate in drill.rates))
-    return (Bullets(label="what that means", items=said),) if said else ()
+    return Bullets(label="what that means", items=said) if said else None
 
 
 def _namer(drill: Drill) -> Callable[[ArmId], str]:
@@ -134,15 +130,13 @@ def update_sentence(who: str, seconds: float | None, cost: Money | None, stale: 
     )
 
 
-def _changes(drill: Drill) -> tuple[Block, ...]:
-    if not drill.label_changes:
-        return ()
+def _changes(drill: Drill) -> Bullets | None:
     said = tuple(
         f"{change.kind}: {', '.join(change.before)} becomes {', '.join(change.after)} "
         f"({counted(change.items, 'test item', 'test items')})"
         for change in drill.label_changes
     )
-    return (Bullets(label="labels that change", items=said),)
+    return Bullets(label="labels that change", items=said) if said else None
 
 
 def _update(drill: Drill) -> Table:
@@ -150,19 +144,15 @@ def _update(drill: Drill) -> Table:
     for arm in drill.arms:
         update = arm.mean_update_s
         rows.append(
-            Row(
-                cells=cells(
-                    _name(arm.arm),
-                    _UPKEEP[arm.upkeep],
-                    f"{_seconds(arm.ready_s)}",
-                    MISSING if update is None else _seconds(update),
-                    money(arm.update_usd.usd),
-                    _share(arm.stale[0]),
-                    _share(arm.stale[1]),
-                    MISSING
-                    if arm.forgotten is None
-                    else f"{arm.forgotten.lost:,} (+{arm.forgotten.gained:,})",
-                )
+            row(
+                arm.arm.label,
+                _UPKEEP[arm.upkeep],
+                f"{_seconds(arm.ready_s)}",
+                MISSING if update is None else _seconds(update),
+                money(arm.update_usd.usd),
+                share(arm.stale[0].value),
+                share(arm.stale[1].value),
+                MISSING if arm.forgotten is None else f"{arm.forgotten.lost:,} (+{arm.forgotten.gained:,})",
             )
         )
     return Table(
@@ -192,7 +182,7 @@ def _drawn(drill: Drill) -> Chart:
     """Right answers over the seconds after the change."""
     return drawn(
         "freshness",
-        drawings.over_time(drill, lambda arm: _name(arm).text),
+        drawings.over_time(drill),
         f"{drill.metric} of every option from the change until it is up to date again.",
         "At the left edge the change falls in; an option is right again where its line rises. The table "
         "below has the intervals.",
@@ -202,19 +192,17 @@ def _drawn(drill: Drill) -> Chart:
 def _over_time(drill: Drill) -> Table:
     groups = [group for group in (Group.UNCHANGED, Group.CHANGED, Group.WITHDRAWN) if drill.items[group]]
     rows = [
-        Row(
-            cells=cells(
-                _name(arm.arm),
-                _right(arm.right(Moment.BEFORE)),
-                _right(arm.right(Moment.STALE)),
-                _right(arm.right(Moment.AFTER)),
-                *(
-                    " to ".join(
-                        percent(arm.right(moment, group).value) for moment in (Moment.STALE, Moment.AFTER)
-                    )
-                    for group in groups
-                ),
-            )
+        row(
+            arm.arm.label,
+            _right(arm.right(Moment.BEFORE)),
+            _right(arm.right(Moment.STALE)),
+            _right(arm.right(Moment.AFTER)),
+            *(
+                " to ".join(
+                    percent(arm.right(moment, group).value) for moment in (Moment.STALE, Moment.AFTER)
+                )
+                for group in groups
+            ),
         )
         for arm in drill.arms
     ]
@@ -269,16 +257,8 @@ def _notes(drill: Drill) -> list[str]:
     return found
 
 
-def _name(arm: ArmId) -> Cell:
-    return Cell(text=arm.label)
-
-
 def _right(estimate: Estimate) -> str:
     return f"{percent(estimate.value)} {bounds(estimate)}".strip()
-
-
-def _share(estimate: Estimate) -> str:
-    return MISSING if estimate.value is None else percent(estimate.value)
 
 
 def _seconds(seconds: float) -> str:

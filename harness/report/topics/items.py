@@ -32,8 +32,17 @@ from harness.report.document import (
     Verbatim,
     outside,
     said,
+    section,
 )
-from harness.report.topics.cells import basis_notes, cells, columns, line_cells, line_columns, source_notes
+from harness.report.topics.cells import (
+    basis_notes,
+    cells,
+    columns,
+    line_cells,
+    line_columns,
+    row,
+    source_notes,
+)
 from harness.report.topics.questions import OWNERS
 from harness.tasks.kinds import facts_of_kind
 from harness.tasks.records import Nouns
@@ -60,15 +69,14 @@ def errors_document(found: ArmErrors, limit: int = MOST_SHOWN) -> Document:
     """
     nouns, wrong = facts_of_kind(found.task).nouns, found.wrong[:limit]
     sections = [
-        Section(key="head", title="The arm", blocks=tuple(_head(found, limit))),
+        section("head", "The arm", *_head(found, limit)),
         *(_confusions(wrong) if found.task is TaskKind.CLASSIFICATION else _side_by_side(wrong, nouns)),
         *_apart(f"Answers that no {nouns.answer} could be read from", found.invalid[:limit], nouns),
         *_apart("Items without an answer", found.failed[:limit], nouns),
     ]
     if found.explain:
         purpose = "the first of them in every arm: messages, answer, price"
-        steps = (Command(command=found.explain, purpose=purpose),)
-        sections.append(Section(key="next", title="Next steps", blocks=steps))
+        sections.append(section("next", "Next steps", Command(command=found.explain, purpose=purpose)))
     return Document(title="Wrong answers", sections=tuple(sections))
 
 
@@ -105,7 +113,7 @@ def _confusions(wrong: Sequence[ItemAnswer]) -> Iterator[Section]:
     for (label, answered), members in groups.items():
         rows = [(a, MISSING if a.confidence is None else decimal(a.confidence, 2)) for a in members]
         table = _answers(("item", "confidence"), [(a, (a.item_id, sure)) for a, sure in rows])
-        yield Section(key="confusion", title=f"{label} -> {answered} ({len(members):,})", blocks=(table,))
+        yield section("confusion", f"{label} -> {answered} ({len(members):,})", table)
 
 
 def _side_by_side(wrong: Sequence[ItemAnswer], nouns: Nouns) -> Iterator[Section]:
@@ -113,7 +121,7 @@ def _side_by_side(wrong: Sequence[ItemAnswer], nouns: Nouns) -> Iterator[Section
     if wrong:
         rows = [(a, (a.item_id, _short(a.label, _TEXT), _short(a.answer or "", _TEXT))) for a in wrong]
         table = _answers(("item", f"right {nouns.answer}", "answered"), rows)
-        yield Section(key="wrong", title=f"Not wholly right ({len(wrong):,})", blocks=(table,))
+        yield section("wrong", f"Not wholly right ({len(wrong):,})", table)
 
 
 def _apart(title: str, answers: Sequence[ItemAnswer], nouns: Nouns) -> Iterator[Section]:
@@ -124,7 +132,7 @@ def _apart(title: str, answers: Sequence[ItemAnswer], nouns: Nouns) -> Iterator[
         rows = [
             (a, (a.item_id, _short(a.label, _TEXT), a.failure or _short(a.raw, _TEXT // 2))) for a in answers
         ]
-        yield Section(key=key, title=f"{title} ({len(rows):,})", blocks=(_answers(heads, rows),))
+        yield section(key, f"{title} ({len(rows):,})", _answers(heads, rows))
 
 
 def _answers(heads: Sequence[str], rows: Sequence[tuple[ItemAnswer, tuple[str, ...]]]) -> Table:
@@ -133,10 +141,7 @@ def _answers(heads: Sequence[str], rows: Sequence[tuple[ItemAnswer, tuple[str, .
     heads = (*heads, *(["text"] if texts else []))
     return Table(
         columns=columns(*heads, left=(place for place, head in enumerate(heads) if head != "confidence")),
-        rows=tuple(
-            Row(cells=cells(*shown, *([_short(answer.text, _TEXT)] if texts else [])))
-            for answer, shown in rows
-        ),
+        rows=tuple(row(*shown, *([_short(answer.text, _TEXT)] if texts else [])) for answer, shown in rows),
     )
 
 
@@ -156,13 +161,8 @@ def explain_document(explained: ExplainedItem) -> Document:
     blocks = (Facts(rows=tuple(rows)), Verbatim(label="text", text=item.text))
     if isinstance(item.target, Reference):
         rows += list(_reference(item.target))[1:]
-    arms = (
-        Section(key=str(a.arm), title=a.arm.label, blocks=tuple(_arm(a, _called(item.target))))
-        for a in explained.arms
-    )
-    return Document(
-        title="One item in every arm", sections=(Section(key="item", title="The item", blocks=blocks), *arms)
-    )
+    arms = (section(str(a.arm), a.arm.label, *_arm(a, _called(item.target))) for a in explained.arms)
+    return Document(title="One item in every arm", sections=(section("item", "The item", *blocks), *arms))
 
 
 def _called(target: Target) -> str:

@@ -21,11 +21,10 @@ from harness.report.document import (
     Fact,
     Facts,
     Paragraph,
-    Row,
-    Section,
     Table,
+    section,
 )
-from harness.report.topics.cells import cells, columns
+from harness.report.topics.cells import columns, row
 
 _MOST = 20
 _EXCERPT = 240
@@ -51,30 +50,27 @@ def index_document(report: IndexReport) -> Document:
     """What a build or an update did, and what to do next."""
     record, changes = report.record, report.changes
     rows = (*_changed(changes), *_facts(record), Fact(label="time", text=seconds(report.seconds)))
-    blocks: list[Block] = [Facts(rows=rows)]
-    if report.tried:
-        blocks.append(_tried(report.tried, record))
-    blocks += _skipped(record)
-    blocks.append(
-        Command(
-            command=command("knowledge", "search", "your question", "--index", report.folder),
-            purpose="shows the passages it finds",
-        )
+    search = command("knowledge", "search", "your question", "--index", report.folder)
+    return _documents(
+        Facts(rows=rows),
+        _tried(report.tried, record) if report.tried else None,
+        _skipped(record),
+        Command(command=search, purpose="shows the passages it finds"),
     )
-    return Document(title="Index", sections=(Section(key="index", title="Documents", blocks=tuple(blocks)),))
 
 
 def status_document(folder: str, record: IndexRecord) -> Document:
     """What an index holds, and what its documents left out."""
-    blocks: tuple[Block, ...] = (
+    update = command("knowledge", "update", "--index", folder)
+    return _documents(
         Facts(rows=_facts(record)),
-        *_skipped(record),
-        Command(
-            command=command("knowledge", "update", "--index", folder),
-            purpose="reads what changed since then",
-        ),
+        _skipped(record),
+        Command(command=update, purpose="reads what changed since then"),
     )
-    return Document(title="Index", sections=(Section(key="index", title="Documents", blocks=blocks),))
+
+
+def _documents(*blocks: Block | None) -> Document:
+    return Document(title="Index", sections=(section("index", "Documents", *blocks),))
 
 
 def search_document(
@@ -85,17 +81,19 @@ def search_document(
     Args:
         language: of the question; spoken: the documents' languages.
     """
-    if not found:
-        blocks: tuple[Block, ...] = (Paragraph(text=f"No passage shares a word with it ({how})."),)
-    else:
-        blocks = (Facts(rows=tuple(_hit(near, passage) for near, passage in found)), Paragraph(text=how))
-    if language and spoken and language not in spoken:
-        told = (
-            f"The question reads as {language}, the documents as {', '.join(spoken)}: a passage in another "
-            "language is found by shared names and numbers alone. Ask in the documents' language."
-        )
-        blocks = (*blocks, Paragraph(text=told, tone="warn"))
-    return Document(title="Search", sections=(Section(key="hits", title="Passages", blocks=blocks),))
+    none = Paragraph(text=f"No passage shares a word with it ({how}).")
+    hits = Facts(rows=tuple(_hit(near, passage) for near, passage in found))
+    told = (
+        f"The question reads as {language}, the documents as {', '.join(spoken)}: a passage in another "
+        "language is found by shared names and numbers alone. Ask in the documents' language."
+    )
+    shown = section(
+        "hits",
+        "Passages",
+        *((hits, Paragraph(text=how)) if found else (none,)),
+        Paragraph(text=told, tone="warn") if language and spoken and language not in spoken else None,
+    )
+    return Document(title="Search", sections=(shown,))
 
 
 def _hit(near: Neighbour, passage: Passage) -> Fact:
@@ -151,14 +149,12 @@ def _tried(tried: Sequence[TriedMode], record: IndexRecord) -> Table:
     return Table(
         columns=columns("questions", "search", f"recall@{first.k}", "MRR", f"nDCG@{first.k}", left=(0, 1)),
         rows=tuple(
-            Row(
-                cells=cells(
-                    f"{one.questions:,} in {one.language}" if one.language else f"all {one.questions:,}",
-                    one.mode.value,
-                    percent(one.recall),
-                    decimal(one.mrr),
-                    decimal(one.ndcg),
-                ),
+            row(
+                f"{one.questions:,} in {one.language}" if one.language else f"all {one.questions:,}",
+                one.mode.value,
+                percent(one.recall),
+                decimal(one.mrr),
+                decimal(one.ndcg),
                 mark="*" if one.mode is best[one.language] else "",
             )
             for one in tried
@@ -176,44 +172,43 @@ def drafted_document(drafted: DraftedQuestions, path: str) -> Document:
     """What came of drafting questions, and what a person has to do with them."""
     kept = counted(len(drafted.drafts), "question was drafted", "questions were drafted")
     about = counted(drafted.asked, "passage", "passages")
-    rows = [
+    rows = (
         Fact(label="drafted", text=f"{kept} by {drafted.by} from {about}, written to {path}"),
         Fact(
             label="not kept",
             text=f"{drafted.dropped:,}: the answer does not stand in the passage, is given away by the "
             "question, or nothing could be read",
         ),
-    ]
+    )
     steps = (
         "Read every row: would somebody ask this, is the answer right and whole, is it the only one?",
         "Correct or delete it, and put a mark into the column 'checked'. Rows without a mark are refused.",
         "Add questions that the documents do not answer, with an empty answer: one in six or more.",
     )
-    samples = [
-        Row(cells=cells(one_line(one.question), one_line(one.answer), one.document))
-        for one in drafted.drafts[:5]
-    ]
-    blocks: list[Block] = [Facts(rows=tuple(rows))]
-    if samples:
-        heads = columns("question", "answer", "document", left=(0, 1, 2))
-        blocks.append(Table(caption="The first of them", columns=heads, rows=tuple(samples)))
-    blocks.append(Bullets(label="Before they are used", items=steps))
-    run = command("bakeoff", "--docs", "FOLDER", "--questions", path)
-    blocks.append(Command(command=run, purpose="runs them once they are checked"))
-    return Document(
-        title="Drafted questions", sections=(Section(key="drafted", title="Drafted", blocks=tuple(blocks)),)
+    samples = tuple(
+        row(one_line(one.question), one_line(one.answer), one.document) for one in drafted.drafts[:5]
     )
+    heads = columns("question", "answer", "document", left=(0, 1, 2))
+    run = command("bakeoff", "--docs", "FOLDER", "--questions", path)
+    shown = section(
+        "drafted",
+        "Drafted",
+        Facts(rows=rows),
+        Table(caption="The first of them", columns=heads, rows=samples) if samples else None,
+        Bullets(label="Before they are used", items=steps),
+        Command(command=run, purpose="runs them once they are checked"),
+    )
+    return Document(title="Drafted questions", sections=(shown,))
 
 
-def _skipped(record: IndexRecord) -> list[Block]:
+def _skipped(record: IndexRecord) -> Bullets | None:
     if not record.skipped:
-        return []
+        return None
     counts = Counter(one.reason for one in record.skipped)
-    named = [one for one in record.skipped if one.reason is not SkipReason.OTHER_KIND]
-    named += [one for one in record.skipped if one.reason is SkipReason.OTHER_KIND]
+    named = sorted(record.skipped, key=lambda one: one.reason is SkipReason.OTHER_KIND)
     lines = [f"{one_line(one.document)}: {WHY[one.reason]}" for one in named[:_MOST]]
     if len(named) > _MOST:
         lines.append(f"and {len(named) - _MOST:,} more; --json names all of them")
     total = ", ".join(f"{count:,} {reason.value}" for reason, count in counts.most_common()) or MISSING
     label = f"{counted(len(record.skipped), 'file', 'files')} left out ({total})"
-    return [Bullets(items=tuple(lines), label=label, tone="warn")]
+    return Bullets(items=tuple(lines), label=label, tone="warn")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Literal, get_args
+from typing import get_args
 
 from advisor.money.crossing import BreakEvenCurve
 from advisor.money.ledger import Money
@@ -41,18 +41,19 @@ from harness.report.document import (
     Table,
     Text,
     said,
+    section,
 )
-from harness.report.topics.arms import state_of, title_of
+from harness.report.topics.arms import state_of
 from harness.report.topics.cells import (
     cells,
     columns,
     drawn,
     line_cells,
     line_columns,
+    row,
     source_notes,
 )
 from harness.report.topics.forecast import payback_sentence, serving_sentence, unstated_sentence
-from harness.report.topics.names import arm_ids, namer
 from harness.report.topics.recommendation import hosted
 
 GROUPS_OF_A_MONTH: tuple[CostGroup, ...] = get_args(CostGroup)
@@ -71,14 +72,17 @@ def money_section(c: ReportContext) -> Section:
         Span(text=".", sources=c.money_sources()),
     )
     today = outlook.incumbent is not None and outlook.incumbent.month_usd.usd is not None
-    chart = [_month_chart(c, outlook)] if c.months_known or today else []
-    blocks: list[Block] = [*chart, _month_table(c, outlook)]
     used = c.results.recommendation.arm
     points = (*_paid_back(c, [arm for arm in outlook.arms if arm.arm == used]), *_assumed(outlook))
-    if points:
-        blocks.append(Bullets(items=points))
-    page: Literal["fit", "new"] = "fit" if c.months_known else "new"
-    return Section(key="money", title="Money", lead=lead, blocks=tuple(blocks), page=page)
+    return section(
+        "money",
+        "Money",
+        _month_chart(c, outlook) if c.months_known or today else None,
+        _month_table(c, outlook),
+        Bullets(items=points) if points else None,
+        lead=lead,
+        page="fit" if c.months_known else "new",
+    )
 
 
 def _month_table(c: ReportContext, outlook: CostForecast) -> Table:
@@ -121,7 +125,7 @@ def _today_row(c: ReportContext, outlook: CostForecast) -> tuple[Row, ...]:
         return ()
     month = Cell(text=c.marked(today.month_usd), detail=c.range(today.month_usd))
     name = Cell(text="Today", detail=f"{one_line(today.kind)}, as stated")
-    return (Row(cells=cells(name, MISSING, month, *3 * [MISSING]), tone="faint"),)
+    return (row(name, MISSING, month, *3 * [MISSING], tone="faint"),)
 
 
 def _month_row(c: ReportContext, found: ArmForecast) -> Row:
@@ -137,7 +141,7 @@ def _month_cells(c: ReportContext, found: ArmForecast) -> tuple[Cell, ...]:
         months = f"{found.payback_months:,.{0 if found.payback_months >= 100 else 1}f}"
         months += " (too late)" if late else ""
     return cells(
-        title_of(c)(found.arm),
+        c.title(found.arm),
         c.money(calls) if calls is None or calls >= cent else f"<{c.money(cent)}",
         Cell(text=c.marked(found.month_usd), detail=c.range(found.month_usd)),
         c.marked(found.saving_usd_per_month),
@@ -154,10 +158,10 @@ def month_parts_section(c: ReportContext) -> Section:
     for found in arms:
         parts = {part.group: part.amount for part in found.month}
         texts = [c.marked(parts[group]) if group in parts else MISSING for group in groups]
-        rows.append(Row(cells=cells(title_of(c)(found.arm), *texts, c.marked(found.month_usd))))
+        rows.append(row(c.title(found.arm), *texts, c.marked(found.month_usd)))
     heads = (("option", ""), *(_two(group) for group in groups), ("a month,", "all in"))
     table = Table(columns=columns(*heads), rows=tuple(rows))
-    return Section(key="month", title="What a month is paid for", blocks=(table,) if c.months_known else ())
+    return section("month", "What a month is paid for", table if c.months_known else None)
 
 
 def _two(group: str) -> tuple[str, str]:
@@ -180,9 +184,10 @@ def _month_chart(c: ReportContext, outlook: CostForecast) -> Chart:
 def paid_back_section(c: ReportContext) -> Section:
     """When the options that are not to be used would pay, against today."""
     used = c.results.recommendation.arm
-    points = tuple(_paid_back(c, [arm for arm in c.results.outlook.arms if arm.arm != used]))
-    blocks = (Bullets(items=points),) if points else ()
-    return Section(key="paid-back", title="When the other options would pay", blocks=blocks)
+    points = _paid_back(c, [arm for arm in c.results.outlook.arms if arm.arm != used])
+    return section(
+        "paid-back", "When the other options would pay", Bullets(items=tuple(points)) if points else None
+    )
 
 
 def _paid_back(c: ReportContext, arms: Sequence[ArmForecast]) -> Sequence[Text]:
@@ -198,13 +203,13 @@ def _paid_back(c: ReportContext, arms: Sequence[ArmForecast]) -> Sequence[Text]:
         if arm.serving is not None and use:
             sentences.append(serving_sentence(arm.serving))
         if sentences:
-            said_of.setdefault(" ".join(sentences), []).append(title_of(c)(arm.arm))
+            said_of.setdefault(" ".join(sentences), []).append(c.title(arm.arm))
     return [said(Span(text=f"{', '.join(names)}. ", strong=True), text) for text, names in said_of.items()]
 
 
 def _never_cheaper(c: ReportContext, curves: Sequence[BreakEvenCurve]) -> list[str]:
     """Whom an arm is at no volume cheaper than, in one sentence."""
-    arms = {str(arm) for arm in arm_ids(c.results)}
+    arms = set(map(str, c.results.ids))
     models = [one_line(curve.rival) for curve in curves if curve.rival not in {"incumbent", *arms}]
     names = [rival_words(c, curve) for curve in curves if curve.rival in {"incumbent", *arms}]
     if models:
@@ -226,15 +231,15 @@ def rival_words(c: ReportContext, curve: BreakEvenCurve) -> str:
     """Whom an arm is set against."""
     if curve.rival == "incumbent":
         return "what is done today"
-    arms = {str(arm): arm for arm in arm_ids(c.results)}
-    return namer(c.results)(arms[curve.rival]) if curve.rival in arms else hosted(one_line(curve.rival))
+    arms = {str(arm): arm for arm in c.results.ids}
+    return c.name(arms[curve.rival]) if curve.rival in arms else hosted(one_line(curve.rival))
 
 
 def break_even_section(c: ReportContext) -> Section:
     """From which volume on the arm to use is the cheaper one."""
     picked = _picked(c, c.results.outlook)
-    blocks = () if picked is None else (_break_even_chart(c, *picked),)
-    return Section(key="break-even", title="From which volume on it pays", blocks=blocks)
+    chart = None if picked is None else _break_even_chart(c, *picked)
+    return section("break-even", "From which volume on it pays", chart)
 
 
 def _picked(c: ReportContext, outlook: CostForecast) -> tuple[ArmForecast, BreakEvenCurve] | None:
@@ -253,7 +258,7 @@ def _picked(c: ReportContext, outlook: CostForecast) -> tuple[ArmForecast, Break
 
 
 def _break_even_chart(c: ReportContext, found: ArmForecast, curve: BreakEvenCurve) -> Chart:
-    name, rival = title_of(c)(found.arm), rival_words(c, curve)
+    name, rival = c.title(found.arm), rival_words(c, curve)
     if found.barred:
         name += " (ruled out)"
     business = c.results.outlook.business
@@ -271,8 +276,7 @@ def _break_even_chart(c: ReportContext, found: ArmForecast, curve: BreakEvenCurv
     stops = Table(
         columns=columns("queries a month", name, rival),
         rows=tuple(
-            Row(cells=cells(f"{p.queries_per_month:,}", c.money(p.usd), c.money(p.rival_usd)))
-            for p in curve.points
+            row(f"{p.queries_per_month:,}", c.money(p.usd), c.money(p.rival_usd)) for p in curve.points
         ),
         caption="Volume, over the points this run has stored",
     )
@@ -285,31 +289,35 @@ def hosted_section(c: ReportContext) -> Section:
     hosted = {found.model: found for found in c.results.outlook.hosted}
     gaps = {gap.model: gap for gap in advised.frontier}
     models = list(dict.fromkeys((*gaps, *hosted)))
-    blocks: list[Block] = []
-    if models:
-        blocks.append(_hosted_table(c, [(m, gaps.get(m), hosted.get(m)) for m in models]))
-    if advised.published:
-        items = tuple(
-            said(
-                Span(
-                    text=f"{found.statement}: {_span(found)}",
-                    mark="published elsewhere",
-                    sources=(f"Published: {found.source}, checked {found.checked}; not measured here.",),
-                )
+    return section(
+        "hosted",
+        "Hosted models that were not run",
+        _hosted_table(c, [(m, gaps.get(m), hosted.get(m)) for m in models]) if models else None,
+        _published(advised.published),
+        *(
+            Command(
+                command=gap.settle_command,
+                purpose=f"measures {gap.model}; all its calls: {_calls(c, gap)}",
             )
-            for found in advised.published
+            for gap in advised.frontier
+            if gap.settle_command
+        ),
+        lead="No large hosted model was run. At list prices:" if models else "",
+    )
+
+
+def _published(among: Sequence[Published]) -> Bullets | None:
+    items = tuple(
+        said(
+            Span(
+                text=f"{found.statement}: {_span(found)}",
+                mark="published elsewhere",
+                sources=(f"Published: {found.source}, checked {found.checked}; not measured here.",),
+            )
         )
-        blocks.append(Bullets(items=items, label="Published by others, not measured here"))
-    blocks += [
-        Command(
-            command=gap.settle_command,
-            purpose=f"measures {gap.model}; all its calls: {_calls(c, gap)}",
-        )
-        for gap in advised.frontier
-        if gap.settle_command
-    ]
-    lead = "No large hosted model was run. At list prices:" if models else ""
-    return Section(key="hosted", title="Hosted models that were not run", lead=lead, blocks=tuple(blocks))
+        for found in among
+    )
+    return Bullets(items=items, label="Published by others, not measured here") if items else None
 
 
 def _span(found: Published) -> str:
@@ -346,15 +354,13 @@ def _hosted_table(
 
 def _hosted_row(c: ReportContext, model: str, gap: FrontierGap | None, found: HostedForecast | None) -> Row:
     price = gap.usd_per_1k if gap is not None else found.usd_per_1k if found is not None else None
-    return Row(
-        cells=cells(
-            model,
-            MISSING if price is None else _listed(c, price),
-            MISSING if found is None else c.money(found.month_usd.usd),
-            MISSING if gap is None else _reach(c, gap.accuracy_to_win, "above 100 %"),
-            MISSING if gap is None else _same_cost(c, gap),
-            MISSING if gap is None else c.money(gap.settle_usd),
-        )
+    return row(
+        model,
+        MISSING if price is None else _listed(c, price),
+        MISSING if found is None else c.money(found.month_usd.usd),
+        MISSING if gap is None else _reach(c, gap.accuracy_to_win, "above 100 %"),
+        MISSING if gap is None else _same_cost(c, gap),
+        MISSING if gap is None else c.money(gap.settle_usd),
     )
 
 
@@ -376,16 +382,13 @@ def _same_cost(c: ReportContext, gap: FrontierGap) -> str:
 
 def costs_section(c: ReportContext) -> Section:
     """Every cost line of every arm, per 1,000 queries, in dollars as the ledger has them."""
-    name = namer(c.results)
     lines = [(arm.arm, line) for arm in c.results.arms for line in arm.cost.lines]
     table = Table(
         columns=columns("option")[:1] + line_columns("per 1,000 queries"),
-        rows=tuple(Row(cells=(Cell(text=name(arm)), *line_cells(line))) for arm, line in lines),
+        rows=tuple(Row(cells=(Cell(text=c.name(arm)), *line_cells(line))) for arm, line in lines),
         notes=source_notes(line for _, line in lines),
     )
-    return Section(
-        key="costs", title="Costs of 1,000 queries, line by line", blocks=(table,) if lines else ()
-    )
+    return section("costs", "Costs of 1,000 queries, line by line", table if lines else None)
 
 
 def month_answer(c: ReportContext, *, asked: bool) -> RecommendationBlock:
@@ -415,7 +418,7 @@ def month_answer(c: ReportContext, *, asked: bool) -> RecommendationBlock:
     reasons = (at, f"Between {spread}, by what is assumed." if spread else "", payback, month.reason)
     known = "costs " + c.marked(month) if month.usd is not None else "has no known cost"
     return RecommendationBlock(
-        headline=f"A month of {namer(c.results)(found.arm)} {known}, everything counted.",
+        headline=f"A month of {c.name(found.arm)} {known}, everything counted.",
         reasons=tuple(filter(None, reasons)),
         facts=tuple(facts),
         tone="plain" if month.usd is not None else "warn",
@@ -481,16 +484,14 @@ def ledger_sections(c: ReportContext, arm: ArmId) -> tuple[Section, ...]:
         parts += [(f"A month: {part.group}", "a month", part.lines) for part in whole.month]
         parts.append(("Once", "once", whole.once))
     return tuple(
-        Section(
-            key="ledger",
-            title=title,
-            blocks=(
-                Table(
-                    columns=line_columns(of),
-                    rows=tuple(Row(cells=line_cells(line)) for line in lines),
-                    notes=source_notes(lines),
-                    caption=title,
-                ),
+        section(
+            "ledger",
+            title,
+            Table(
+                columns=line_columns(of),
+                rows=tuple(Row(cells=line_cells(line)) for line in lines),
+                notes=source_notes(lines),
+                caption=title,
             ),
         )
         for title, of, lines in parts

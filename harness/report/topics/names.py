@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from advisor.options import TRAITS, Option
 from advisor.sentences import capital
-from harness.bakeoff.results import BakeoffResults
 from harness.core.records import ABSTAINING, BEST_SENTENCE, ArmId
 from harness.core.wording import one_line
 
@@ -50,14 +49,3 @@ def option_name(option: str) -> str:
 def as_title(name: str) -> str:
     """A name where it stands alone: 'Linear classifier'."""
     return capital(name.removeprefix("the "))
-
-
-def namer(results: BakeoffResults) -> Callable[[ArmId], str]:
-    """How the arms of a run are called in running text."""
-    among = arm_ids(results)
-    return lambda arm: plain_name(arm, among)
-
-
-def arm_ids(results: BakeoffResults) -> tuple[ArmId, ...]:
-    """The run's arms, in its order."""
-    return tuple(arm.arm for arm in results.arms)

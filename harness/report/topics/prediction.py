@@ -6,10 +6,9 @@ from advisor.sentences import capital
 from harness.core.records import ArmId
 from harness.core.wording import MISSING, USD, Currency, busy_mark, milliseconds, money, one_line, percent
 from harness.report.context import ReportContext
-from harness.report.document import Bullets, Cell, Fact, Facts, Row, Section, Span, Table, said
-from harness.report.topics.arms import title_of
-from harness.report.topics.cells import cells, columns
-from harness.report.topics.names import namer, option_name
+from harness.report.document import Bullets, Cell, Fact, Facts, Section, Span, Table, Tone, said, section
+from harness.report.topics.cells import columns, row
+from harness.report.topics.names import option_name
 from harness.report.topics.sources import short
 from harness.track_record.records import AdviceCheck, CheckedRange
 
@@ -20,7 +19,7 @@ def prediction_section(c: ReportContext) -> Section:
     """Predicted against measured; no blocks where the plan held no advice."""
     title, check = "Predicted against measured", c.results.advice
     if check is None:
-        return Section(key="advice", title=title, blocks=())
+        return section("advice", title)
     plan = short(c.results.plan_digest)
     cited = (f"Prediction: advice on '{check.case}', locked with plan {plan}.",)
     lead = said(
@@ -35,21 +34,21 @@ def prediction_section(c: ReportContext) -> Section:
         ),
     )
     wrong = wrong_sentences(c, check)
-    blocks = (
+    nowhere = ("nowhere, as far as it was tested",)
+    tone: Tone = "warn" if wrong else "plain"
+    return section(
+        "advice",
+        title,
         Facts(rows=rows),
-        Bullets(
-            label="Where the advice was wrong",
-            items=wrong or ("nowhere, as far as it was tested",),
-            tone="warn" if wrong else "plain",
-        ),
+        Bullets(label="Where the advice was wrong", items=wrong or nowhere, tone=tone),
         _table(c, check),
+        lead=lead,
     )
-    return Section(key="advice", title=title, lead=lead, blocks=blocks)
 
 
 def wrong_sentences(c: ReportContext, check: AdviceCheck) -> tuple[str, ...]:
     """Where the advice was wrong, one sentence each."""
-    found, name = [], namer(c.results)
+    found = []
     if check.wrong_answer:
         measured = _answered(check.measured_answer)
         found.append(f"It said {_answered(check.answer)}; measured on the models of this run: {measured}.")
@@ -59,7 +58,7 @@ def wrong_sentences(c: ReportContext, check: AdviceCheck) -> tuple[str, ...]:
     for one in check.outside:
         figures = [worded(one.metric, value, c.currency) for value in (one.measured, one.low, one.high)]
         what = METRICS.get(one.metric, one.metric)
-        found.append("{}: {} {}, outside {} to {}.".format(capital(name(one.arm)), what, *figures))
+        found.append("{}: {} {}, outside {} to {}.".format(capital(c.name(one.arm)), what, *figures))
     return tuple(found)
 
 
@@ -90,8 +89,9 @@ def _table(c: ReportContext, check: AdviceCheck) -> Table:
     return Table(
         columns=columns("option", *(METRICS.get(metric, metric) for metric in metrics)),
         rows=tuple(
-            Row(
-                cells=cells(title_of(c)(arm), *(_cell(c, found.get(metric)) for metric in metrics)),
+            row(
+                c.title(arm),
+                *(_cell(c, found.get(metric)) for metric in metrics),
                 tone="warn" if any(one.inside is False for one in found.values()) else "plain",
                 key=one_line(str(arm)),
             )

@@ -9,20 +9,19 @@ from advisor.sentences import capital
 from advisor.stats.paired import Relation
 from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.bakeoff.results import ArmResult, Comparison, MoreItems
-from harness.core.wording import MISSING, decimal, one_line, percent
+from harness.core.wording import MISSING, decimal, one_line
 from harness.report import drawings
 from harness.report.context import ReportContext
-from harness.report.document import Block, Cell, Chart, Row, Section, Table, outside
-from harness.report.topics.arms import title_of
+from harness.report.document import Cell, Chart, Section, Table, outside, section
 from harness.report.topics.cells import (
     accuracy_cell,
-    cells,
     columns,
     difference_cell,
     drawn,
     p_value,
+    row,
+    share,
 )
-from harness.report.topics.names import namer
 from harness.tasks.classification import ACCURACY
 from harness.tasks.label_breakdown import LabelResult
 from harness.tasks.records import Metric
@@ -48,27 +47,24 @@ def relation_words(relation: Relation | None) -> str:
 def differences_section(c: ReportContext) -> Section:
     """Every comparison of the run, with its interval and its test."""
     found = c.results.comparisons
-    blocks = (_differences(c, found),) if found else ()
-    return Section(key="comparisons", title="Which differences are real", blocks=blocks)
+    table = _differences(c, found) if found else None
+    return section("comparisons", "Which differences are real", table)
 
 
 def _differences(c: ReportContext, found: Sequence[Comparison]) -> Table:
-    title, name = title_of(c), namer(c.results)
     sizes = " or ".join(f"{n:,}" for n in sorted({one.difference.n for one in found}))
     tests = "; ".join(dict.fromkeys(one.p_method for one in found))
     source = f"Differences: run {c.results.run_id}, n={sizes} test items of both, {tests}."
     cited = (source,) if found else ()
     rows = tuple(
-        Row(
-            cells=cells(
-                Cell(text=title(one.a), detail=f"against {name(one.b)}"),
-                difference_cell(one.difference),
-                f"{one.only_a:,} / {one.only_b:,}",
-                p_value(one.p_value),
-                MISSING if one.detectable is None else f"{100 * one.detectable:.1f}",
-                _more(one.more_items),
-                relation_words(one.relation),
-            )
+        row(
+            Cell(text=c.title(one.a), detail=f"against {c.name(one.b)}"),
+            difference_cell(one.difference),
+            f"{one.only_a:,} / {one.only_b:,}",
+            p_value(one.p_value),
+            MISSING if one.detectable is None else f"{100 * one.detectable:.1f}",
+            _more(one.more_items),
+            relation_words(one.relation),
         )
         for one in found
     )
@@ -129,24 +125,22 @@ def slices_section(c: ReportContext) -> Section:
     """Accuracy by slice, of the arm to use and of the pair."""
     arms = shown_first(c)
     first = next((arm for arm in arms if arm.quality.slices), None)
-    blocks: tuple[Block, ...] = ()
+    table = None
     if first is not None:
         rows = tuple(
-            Row(
-                cells=cells(
-                    f"{found.column} = {found.value}",
-                    f"{found.primary.n:,}",
-                    *(_slice_cell(arm, found.column, found.value) for arm in arms),
-                )
+            row(
+                f"{found.column} = {found.value}",
+                f"{found.primary.n:,}",
+                *(_slice_cell(arm, found.column, found.value) for arm in arms),
             )
             for found in first.quality.slices
         )
-        heads = [(title_of(c)(arm.arm), "% (interval)") for arm in arms]
-        blocks = (Table(columns=columns(("slice", ""), ("n", ""), *heads), rows=rows),)
+        heads = [(c.title(arm.arm), "% (interval)") for arm in arms]
+        table = Table(columns=columns(("slice", ""), ("n", ""), *heads), rows=rows)
     lead = (
         f"{capital(c.metric.noun)} by part of the test items. Small parts say little: look at the intervals."
     )
-    return Section(key="slices", title="Slices", lead=lead, blocks=blocks)
+    return section("slices", "Slices", table, lead=lead)
 
 
 def _slice_cell(arm: ArmResult, column: str, value: str) -> Cell:
@@ -159,25 +153,21 @@ def _slice_cell(arm: ArmResult, column: str, value: str) -> Cell:
 def labels_section(c: ReportContext) -> Section:
     """Quality by label of the arm to use."""
     arm = next((arm for arm in shown_first(c) if arm.quality.by_label.labels), None)
-    title = "Labels" if arm is None else f"Labels, {namer(c.results)(arm.arm)}"
-    return Section(
-        key="labels", title=title, blocks=() if arm is None else (labels_table(arm.quality.by_label.labels),)
-    )
+    title = "Labels" if arm is None else f"Labels, {c.name(arm.arm)}"
+    return section("labels", title, None if arm is None else labels_table(arm.quality.by_label.labels))
 
 
 def labels_table(labels: Sequence[LabelResult]) -> Table:
     """Quality by label of one arm."""
     rows = tuple(
-        Row(
-            cells=cells(
-                found.label,
-                f"{found.support:,}",
-                f"{found.predicted:,}",
-                f"{found.correct:,}",
-                MISSING if found.precision is None else percent(found.precision),
-                MISSING if found.recall is None else percent(found.recall),
-                decimal(found.f1),
-            )
+        row(
+            found.label,
+            f"{found.support:,}",
+            f"{found.predicted:,}",
+            f"{found.correct:,}",
+            share(found.precision),
+            share(found.recall),
+            decimal(found.f1),
         )
         for found in labels
     )
@@ -193,19 +183,19 @@ def labels_table(labels: Sequence[LabelResult]) -> Table:
 
 def confusions_section(c: ReportContext) -> Section:
     """Which labels each arm takes for which."""
-    blocks = tuple(
+    tables = (
         Table(
-            caption=f"{title_of(c)(arm.arm)}: the most frequent of {arm.confused:,} confusions.",
+            caption=f"{c.title(arm.arm)}: the most frequent of {arm.confused:,} confusions.",
             columns=columns("right label", "answered", "times", left=(0, 1)),
             rows=tuple(
-                Row(cells=cells(outside(one.label), outside(one.answered), f"{one.count:,}"))
+                row(outside(one.label), outside(one.answered), f"{one.count:,}")
                 for one in arm.confusions[:MOST_CONFUSIONS]
             ),
         )
         for arm in diagnosed(c)
         if arm.confusions
     )
-    return Section(key="confusions", title="Which labels are confused", blocks=blocks)
+    return section("confusions", "Which labels are confused", *tables)
 
 
 def diagnosed(c: ReportContext) -> list[ArmDiagnosis]:
@@ -216,14 +206,14 @@ def diagnosed(c: ReportContext) -> list[ArmDiagnosis]:
 def confidence_section(c: ReportContext) -> Section:
     """Whether an arm is as sure as it is right, and what answering less would bring."""
     found = diagnosed(c)
-    blocks: list[Block] = []
     scored = [arm for arm in found if any(b.n for b in arm.reliability)]
-    if scored:
-        blocks.append(_reliability_chart(scored))
     kept = [arm for arm in found if arm.coverage]
-    if kept:
-        blocks.append(_coverage_chart(kept))
-    return Section(key="confidence", title="Is it as sure as it is right?", blocks=tuple(blocks))
+    return section(
+        "confidence",
+        "Is it as sure as it is right?",
+        _reliability_chart(scored) if scored else None,
+        _coverage_chart(kept) if kept else None,
+    )
 
 
 def _reliability_chart(scored: Sequence[ArmDiagnosis]) -> Chart:
@@ -251,29 +241,27 @@ def wrong_section(c: ReportContext) -> Section:
     use = c.results.recommendation.arm
     wrong = [answer for answer in c.answers if answer.arm == use and not answer.correct]
     if not wrong or use is None:
-        return Section(key="wrong", title="Wrong answers", blocks=())
+        return section("wrong", "Wrong answers")
     texts = any(answer.text for answer in wrong)
     rows = tuple(
-        Row(
-            cells=cells(
-                outside(answer.item_id, 40),
-                *([outside(answer.text, MOST_OF_A_TEXT)] if texts else []),
-                outside(answer.label),
-                outside(answer.answer or answer.failure or c.nouns.invalid),
-                MISSING if answer.confidence is None else percent(answer.confidence),
-            )
+        row(
+            outside(answer.item_id, 40),
+            *([outside(answer.text, MOST_OF_A_TEXT)] if texts else []),
+            outside(answer.label),
+            outside(answer.answer or answer.failure or c.nouns.invalid),
+            share(answer.confidence),
         )
         for answer in wrong[:MOST_EXAMPLES]
     )
     heads = ("item", *(["text"] if texts else []), f"right {c.nouns.answer}", "answered", "how sure")
-    caption = f"{title_of(c)(use)}: the first {len(rows):,} of {len(wrong):,} wrong answers. "
+    caption = f"{c.title(use)}: the first {len(rows):,} of {len(wrong):,} wrong answers. "
     if texts:
         caption += "These texts come from your data: mind who reads this page."
     else:
         shows = c.command("explain", one_line(wrong[0].item_id))
         caption += f"Their texts were left out. Where the run is kept, the first is shown by: {shows}"
     table = Table(columns=columns(*heads, left=range(len(heads) - 1)), rows=rows, caption=caption)
-    return Section(key="wrong", title="Wrong answers", blocks=(table,))
+    return section("wrong", "Wrong answers", table)
 
 
 def slice_section(arms: Sequence[ArmResult], column: str, metric: Metric) -> Section:
@@ -281,7 +269,7 @@ def slice_section(arms: Sequence[ArmResult], column: str, metric: Metric) -> Sec
     spec = drawings.slices(arms, column)
     what = f"{capital(metric.noun)} by {one_line(column)}."
     chart = drawn("slice", spec, what, "Small slices say little: look at the intervals.")
-    return Section(key="slice", title=f"By {one_line(column)}", blocks=(chart,) if spec.rows else ())
+    return section("slice", f"By {one_line(column)}", chart if spec.rows else None)
 
 
 def arm_labels_sections(c: ReportContext, arm: ArmResult) -> tuple[Section, ...]:
@@ -294,12 +282,11 @@ def arm_labels_sections(c: ReportContext, arm: ArmResult) -> tuple[Section, ...]
         "F1 joins how many items of a label are found and how many that are given it are right.",
     )
     found = next((one for one in c.results.diagnosis if one.arm == arm.arm), None)
-    confused = () if found is None or not found.confusions else (_confusion_chart(found, labels),)
-    whole = f"All {len(labels)} labels"
+    confused = None if found is None or not found.confusions else _confusion_chart(found, labels)
     return (
-        Section(key="worst", title="The worst labels", blocks=(worst,)),
-        Section(key="confused", title="What is answered instead", blocks=confused),
-        Section(key="labels", title=whole, blocks=(labels_table(labels),), folded=True),
+        section("worst", "The worst labels", worst),
+        section("confused", "What is answered instead", confused),
+        section("labels", f"All {len(labels)} labels", labels_table(labels), folded=True),
     )
 
 

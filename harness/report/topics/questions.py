@@ -10,9 +10,8 @@ from harness.core.records import Estimate
 from harness.core.wording import MISSING, bounds, counted, percent
 from harness.report import drawings
 from harness.report.context import ReportContext
-from harness.report.document import Block, Cell, Row, Section, Table
-from harness.report.topics.arms import title_of
-from harness.report.topics.cells import cells, columns, drawn
+from harness.report.document import Block, Cell, Row, Section, Table, section
+from harness.report.topics.cells import cells, columns, drawn, row, share
 from harness.tasks.question_breakdown import Answering, Owner, QuestionBreakdown
 from harness.tasks.questions import (
     ABSTENTION_PRECISION,
@@ -51,11 +50,11 @@ _POINTS = 5
 def questions_section(c: ReportContext) -> Section:
     """What each arm did with questions that can and cannot be answered, and whose its mistakes are."""
     found = [(arm, of) for arm in c.results.arms if (of := questions_of(arm)) is not None]
-    blocks: list[Block] = []
-    if found:
-        blocks = [_abstaining(c, found), *_searched(c, found), *_risk(c, found)]
-        blocks += [*_behind(c, found), _mistakes(c, found)]
-    return Section(key="questions", title="Answered, handed back, mistaken", blocks=tuple(blocks))
+    title = "Answered, handed back, mistaken"
+    if not found:
+        return section("questions", title)
+    blocks = (*_searched(c, found), *_risk(c, found), *_behind(c, found))
+    return section("questions", title, _abstaining(c, found), *blocks, _mistakes(c, found))
 
 
 def questions_of(arm: ArmResult) -> QuestionBreakdown | None:
@@ -68,13 +67,11 @@ def _abstaining(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreak
     can, cannot = found[0][1].answerable, found[0][1].unanswerable
     n = max(1, can + cannot)
     rows = [
-        Row(
-            cells=cells(
-                Cell(text=title_of(c)(arm.arm), detail=arm.arm.label),
-                _of(of.answered_rightly, of.answered),
-                _of(of.abstained_rightly, of.abstained),
-                _of(of.abstained_rightly, of.unanswerable),
-            )
+        row(
+            Cell(text=c.title(arm.arm), detail=arm.arm.label),
+            _of(of.answered_rightly, of.answered),
+            _of(of.abstained_rightly, of.abstained),
+            _of(of.abstained_rightly, of.unanswerable),
         )
         for arm, of in found
     ]
@@ -93,7 +90,7 @@ def _abstaining(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreak
             ("handed back", "rightly"),
             ("not answerable,", "handed back"),
         ),
-        rows=(*rows, *(Row(cells=cells(*one)) for one in (always, never))),
+        rows=(*rows, *(row(*one) for one in (always, never))),
         notes=(
             "answers right: of the answers given, to questions that cannot be answered too",
             "handed back rightly: of those handed back, the ones not in the documents (abstention precision)",
@@ -106,7 +103,7 @@ def _abstaining(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreak
 def _odd(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdown]]) -> list[str]:
     notes = []
     for arm, of in found:
-        title = title_of(c)(arm.arm)
+        title = c.title(arm.arm)
         if of.invalid:
             notes.append(f"{title}: {counted(of.invalid, 'answer says', 'answers say')} nothing")
         if of.cut:
@@ -128,13 +125,11 @@ def _searched(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdo
                 ("option", ""), ("passages", "shown"), ("questions with", "evidence"), "recall", "MRR", "nDCG"
             ),
             rows=tuple(
-                Row(
-                    cells=cells(
-                        title_of(c)(arm.arm),
-                        f"{of.most_shown:,}",
-                        f"{shown.n:,}",
-                        *(_interval(one) for one in (shown, of.evidence_rank, of.evidence_gain)),
-                    )
+                row(
+                    c.title(arm.arm),
+                    f"{of.most_shown:,}",
+                    f"{shown.n:,}",
+                    *(_interval(one) for one in (shown, of.evidence_rank, of.evidence_gain)),
                 )
                 for arm, of, shown in rows
             ),
@@ -154,16 +149,13 @@ def _risk(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdown]]
         return
     n = found[0][1].answerable + found[0][1].unanswerable
     least = 1 - found[0][1].never_abstaining
-    title = title_of(c)
     rows = [
-        Row(cells=cells(title(arm.arm), *_point(point, n)))
-        for arm, of in drawn_arms
-        for point in _picked(of.answering)
+        row(c.title(arm.arm), *_point(point, n)) for arm, of in drawn_arms for point in _picked(of.answering)
     ]
-    rows.insert(0, Row(cells=cells("Always handing back", f"0 of {n:,} (0 %)", MISSING)))
+    rows.insert(0, row("Always handing back", f"0 of {n:,} (0 %)", MISSING))
     never = cells("Never handing back", f"{n:,} of {n:,} (100 %)", f"at least {percent(least)}")
     rows.append(Row(cells=never))
-    spec = drawings.risk([(arm.arm, title(arm.arm), of.answering) for arm, of in drawn_arms], least)
+    spec = drawings.risk([(arm.arm, c.title(arm.arm), of.answering) for arm, of in drawn_arms], least)
     what = "Wrong answers against the share of questions answered, the surest answers first."
     caption = (
         "To the left an option answers only what it is surest of. An option that does not say how sure it is "
@@ -185,7 +177,7 @@ def _picked(points: Sequence[Answering]) -> list[Answering]:
 
 
 def _point(point: Answering, n: int) -> tuple[str, Cell]:
-    return _of(point.risk.n, n), Cell(text=_share(point.risk.value), detail=bounds(point.risk))
+    return _of(point.risk.n, n), Cell(text=share(point.risk.value), detail=bounds(point.risk))
 
 
 def _behind(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdown]]) -> Iterator[Table]:
@@ -198,7 +190,7 @@ def _behind(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdown
             yield Table(
                 caption=caption,
                 columns=columns(("option", ""), *(heads[metric.name] for metric in wanted)),
-                rows=tuple(Row(cells=cells(title_of(c)(arm.arm), *told)) for arm, told in shown),
+                rows=tuple(row(c.title(arm.arm), *told) for arm, told in shown),
                 notes=(
                     "in brackets the 95 % interval, and of how many answers or questions it is the mean",
                     *(f"{metric.name}: {metric.about}" for metric in wanted),
@@ -221,12 +213,10 @@ def _interval(found: Estimate | None, *more: str) -> str | Cell:
 
 def _mistakes(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdown]]) -> Table:
     rows = tuple(
-        Row(
-            cells=cells(
-                title_of(c)(arm.arm),
-                *(_owned(of, owner) for owner in Owner),
-                ", ".join(next((owned.examples for owned in of.owners if owned.examples), ())[:1]) or MISSING,
-            )
+        row(
+            c.title(arm.arm),
+            *(_owned(of, owner) for owner in Owner),
+            ", ".join(next((owned.examples for owned in of.owners if owned.examples), ())[:1]) or MISSING,
         )
         for arm, of in found
     )
@@ -250,7 +240,3 @@ def _owned(of: QuestionBreakdown, owner: Owner) -> str:
 
 def _of(some: int, among: int) -> str:
     return f"{some:,} of {among:,} ({percent(some / among) if among else MISSING})"
-
-
-def _share(value: float | None) -> str:
-    return MISSING if value is None else percent(value)

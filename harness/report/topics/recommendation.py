@@ -443,29 +443,29 @@ def difference_sentence(found: Comparison, words: RunWords = BARE) -> str:
 
 
 def _difference(found: Comparison, a: ArmId, b: ArmId, words: RunWords) -> str:
-    d = found.difference
-    if d.value is None:
-        return f"{capital(words.name(a))} against {words.name(b)}: {d.reason}"
-    value, low, high = d.value, d.low, d.high
-    if found.a != a:
-        value, low, high = -d.value, *(None if end is None else -end for end in (d.high, d.low))
-    where = "" if low is None or high is None else f" ({points(low)} to {points(high)})"
+    if found.difference.value is None:
+        return f"{capital(words.name(a))} against {words.name(b)}: {found.difference.reason}"
     kind = "the method, on the same model" if found.same_model else "the pair of option and model"
     names = f"{capital(words.name(a))} minus {words.name(b)}"
-    return f"{names}: {points(value)}{where} on {d.n} items, an effect of {kind}"
+    return f"{names}: {_seen_from(a, found)} on {found.difference.n} items, an effect of {kind}"
+
+
+def _seen_from(arm: ArmId | None, found: Comparison) -> str:
+    """A difference with its interval: this arm minus the other."""
+    d, sign = found.difference, 1 if found.a == arm else -1
+    value = None if d.value is None else sign * d.value
+    if d.low is None or d.high is None:
+        return points(value)
+    low, high = sorted((sign * d.low, sign * d.high))
+    return f"{points(value)} ({points(low)} to {points(high)})"
 
 
 def _against(reason: Reason, words: RunWords) -> str:
     rival, found = words.name(reason.others[0]), reason.comparison
     if found is None:
         return f"It was compared with {rival}."
-    low, high, value = found.difference.low, found.difference.high, found.difference.value
-    if found.a != reason.arm:
-        low, high = None if high is None else -high, None if low is None else -low
-        value = None if value is None else -value
-    span = "" if low is None or high is None else f" ({points(low)} to {points(high)})"
     said = "as good as" if found.relation is Relation.EQUIVALENT else "better than"
-    return f"It is {said} {rival}: {points(value)}{span} on {found.difference.n:,} items."
+    return f"It is {said} {rival}: {_seen_from(reason.arm, found)} on {found.difference.n:,} items."
 
 
 def _not_run(reason: Reason, currency: Currency) -> str:

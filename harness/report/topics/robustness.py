@@ -7,8 +7,7 @@ from dataclasses import replace
 from harness.core.wording import decimal, percent, share_sentence
 from harness.recommendation.records import RunResults
 from harness.report.context import ReportContext
-from harness.report.document import Bullets, Command, CommandOn, Document, Section
-from harness.report.topics.arms import title_of
+from harness.report.document import Bullets, Command, CommandOn, Document, Section, section
 from harness.robustness.records import ArmRobustness, Injection, Rejection, SeedAgreement, UnseenLabel
 from harness.tasks.records import Metric
 
@@ -17,18 +16,18 @@ MOST_NAMED = 3
 
 def robustness_section(c: ReportContext) -> Section:
     """One list an arm that was looked at."""
-    blocks = tuple(
-        Bullets(label=title_of(c)(found.arm), items=tuple(robustness_sentences(found, c.metric)))
+    blocks = (
+        Bullets(label=c.title(found.arm), items=tuple(robustness_sentences(found, c.metric)))
         for found in c.results.robustness
     )
-    return Section(key="robustness", title="What the arms do with what they should not answer", blocks=blocks)
+    return section("robustness", "What the arms do with what they should not answer", *blocks)
 
 
 def robustness_document(results: RunResults, command: CommandOn) -> Document:
     """What was looked at of every arm, by itself."""
-    section = robustness_section(ReportContext(results=results))
+    shown = robustness_section(ReportContext(results=results))
     stands = Command(command=command("report", "--full"), purpose="shows it in the run's report")
-    return Document(title="Robustness", sections=(replace(section, blocks=(*section.blocks, stands)),))
+    return Document(title="Robustness", sections=(replace(shown, blocks=(*shown.blocks, stands)),))
 
 
 def robustness_sentences(harm: ArmRobustness, metric: Metric) -> list[str]:

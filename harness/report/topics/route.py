@@ -11,6 +11,7 @@ from harness.report.context import ReportContext
 from harness.report.document import (
     Block,
     Bullets,
+    Chart,
     Command,
     Fact,
     Facts,
@@ -21,11 +22,10 @@ from harness.report.document import (
     Span,
     Table,
     said,
+    section,
 )
-from harness.report.topics.arms import title_of
-from harness.report.topics.cells import accuracy_cell, cells, columns, drawn
+from harness.report.topics.cells import accuracy_cell, columns, drawn, row
 from harness.report.topics.decision import no_route
-from harness.report.topics.names import namer
 
 WITH_A_ROUTE = "floor,linear,prompt,retrieve,tune,route"
 _FLOOR_WORDS = {
@@ -39,26 +39,22 @@ _FLOOR_WORDS = {
 def to_today_section(c: ReportContext) -> Section:
     """An arm answers what it is sure of and today's way does the rest: what that is worth, and when not."""
     route = c.results.route_to_today
-    blocks: tuple[Block, ...] = ()
-    if route is not None:
-        blocks = (*_shared(c, route), _chosen(c, route))
-    return Section(key="route-today", title="Sharing the work with today's way", blocks=blocks)
+    blocks = () if route is None else (*_shared(c, route), _chosen(c, route))
+    return section("route-today", "Sharing the work with today's way", *blocks)
 
 
 def route_steps_section(c: ReportContext) -> Section:
     """What is shown at each threshold that was tested, and what if today's way does worse than stated."""
     route = c.results.route_to_today
-    blocks = () if route is None else (*_if_worse(c, route), *_steps(route))
-    return Section(
-        key="route-steps", title="Sharing the work: other thresholds, and if today does worse", blocks=blocks
-    )
+    blocks = () if route is None else (_if_worse(c, route), _steps(route))
+    return section("route-steps", "Sharing the work: other thresholds, and if today does worse", *blocks)
 
 
 def _shared(c: ReportContext, route: RouteToToday) -> tuple[Block, ...]:
     """What is known of it on test, or why nothing is shared."""
     if route.first is None or route.threshold is None:
         return (Paragraph(text=_why_not(c, route), tone="warn"),)
-    name = capital(namer(c.results)(route.first))
+    name = capital(c.name(route.first))
     headline = f"{name} answers from a confidence of {route.threshold:.2f} on; the rest stays where it is."
     facts = [
         Fact(label="It answers", text=share_sentence(route.coverage)),
@@ -80,7 +76,7 @@ def _why_not(c: ReportContext, route: RouteToToday) -> str:
         case NoRoute.NOT_SHOWN:
             best = max((step.low for step in route.steps if step.low is not None), default=None)
             what = "precision" if route.today_accuracy is None else "quality together with today's way"
-            first = "no arm" if route.first is None else namer(c.results)(route.first)
+            first = "no arm" if route.first is None else c.name(route.first)
             return (
                 f"No threshold of {first} is shown to keep a {what} of {percent(route.target)} on "
                 f"{route.rows:,} rows: at least {percent(best)} is. More labelled rows may show it."
@@ -112,11 +108,11 @@ def _lacking(route: RouteToToday) -> list[str]:
     return found
 
 
-def _if_worse(c: ReportContext, route: RouteToToday) -> tuple[Block, ...]:
+def _if_worse(c: ReportContext, route: RouteToToday) -> Table | None:
     """The same with today's way worse on what it is handed, which is the harder part."""
     if not route.if_worse:
-        return ()
-    table = Table(
+        return None
+    return Table(
         columns=columns(
             ("today's way on", "what it is handed"),
             ("right in all", "% (interval)"),
@@ -127,24 +123,23 @@ def _if_worse(c: ReportContext, route: RouteToToday) -> tuple[Block, ...]:
         rows=tuple(_worse_row(c, worse) for worse in route.if_worse),
         caption="What is handed over is the harder part: if today's way does worse there than stated",
     )
-    return (table,)
 
 
 def _worse_row(c: ReportContext, worse: IfTodayIsWorse) -> Row:
     more = MISSING if worse.more_usd_per_month is None else c.money(worse.more_usd_per_month)
     points_worse = f"{100 * worse.by:g} points worse"
-    return Row(cells=cells(points_worse, accuracy_cell(worse.blended), _FLOOR_WORDS[worse.floor], more))
+    return row(points_worse, accuracy_cell(worse.blended), _FLOOR_WORDS[worse.floor], more)
 
 
-def _steps(route: RouteToToday) -> tuple[Block, ...]:
+def _steps(route: RouteToToday) -> Chart | None:
     """What each tested threshold is shown to reach."""
     if len(route.steps) < 2:
-        return ()
+        return None
     spec = drawings.route_to_today(route)
     points = spec.curves[0].points
     words = f"{points[0][2]}, to {points[-1][2]}."
     caption = "What is shown at each threshold that was tested; the one in use costs least a month."
-    return (drawn("route-today", spec, "What is shown by the share answered.", caption, words=words),)
+    return drawn("route-today", spec, "What is shown by the share answered.", caption, words=words)
 
 
 def _chosen(c: ReportContext, route: RouteToToday) -> Paragraph:
@@ -165,8 +160,8 @@ def _chosen(c: ReportContext, route: RouteToToday) -> Paragraph:
 def route_section(c: ReportContext) -> Section:
     """Whether a threshold can be vouched for, and the curve over all of them."""
     design = c.results.route
-    blocks: tuple[Block, ...] = _none(c) if design is None else (_answer(c, design), *_curve(c, design))
-    return Section(key="route", title="The route", blocks=blocks)
+    blocks = _none(c) if design is None else (_answer(c, design), _curve(c, design))
+    return section("route", "The route", *blocks)
 
 
 def _none(c: ReportContext) -> tuple[Block, ...]:
@@ -181,14 +176,15 @@ def _none(c: ReportContext) -> tuple[Block, ...]:
 
 
 def _answer(c: ReportContext, design: RouteDesign) -> RecommendationBlock:
-    name = namer(c.results)
     sides = tuple(_side(c, arm) for arm in (design.first, design.then))
     if design.threshold is None:
-        headline = f"No threshold is reliable enough between {name(design.first)} and {name(design.then)}."
+        headline = (
+            f"No threshold is reliable enough between {c.name(design.first)} and {c.name(design.then)}."
+        )
         return RecommendationBlock(headline=headline, reasons=(design.reason,), facts=sides, tone="warn")
     return RecommendationBlock(
-        headline=f"Keep answers of {name(design.first)} from a confidence of {design.threshold:.3f} on; "
-        f"hand the others to {name(design.then)}.",
+        headline=f"Keep answers of {c.name(design.first)} from a confidence of {design.threshold:.3f} on; "
+        f"hand the others to {c.name(design.then)}.",
         reasons=(
             f"The first arm keeps {share_sentence(design.kept)} of the test items.",
             f"Aimed at a precision of {percent(design.precision, 0)} of what it keeps; the threshold was "
@@ -201,15 +197,15 @@ def _answer(c: ReportContext, design: RouteDesign) -> RecommendationBlock:
 def _side(c: ReportContext, arm: ArmId) -> Fact:
     found = c.arm(arm)
     if found is None:
-        return Fact(label=title_of(c)(arm), text=f"{MISSING} (not among the arms)")
+        return Fact(label=c.title(arm), text=f"{MISSING} (not among the arms)")
     price = found.cost.usd_per_1k
     words = f"{money(price.usd)} per 1,000 ({price.basis.value})"
-    return Fact(label=title_of(c)(arm), text=f"{percent(found.quality.primary.value)} right; {words}")
+    return Fact(label=c.title(arm), text=f"{percent(found.quality.primary.value)} right; {words}")
 
 
-def _curve(c: ReportContext, design: RouteDesign) -> tuple[Block, ...]:
+def _curve(c: ReportContext, design: RouteDesign) -> Chart | None:
     if not design.curve:
-        return ()
+        return None
     what = "Right answers of the whole by the share kept."
     spec = drawings.route(design, c.results)
-    return (drawn("route", spec, what, "What handing on more, or less, would bring."),)
+    return drawn("route", spec, what, "What handing on more, or less, would bring.")

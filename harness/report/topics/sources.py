@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from advisor.sentences import capital
-from harness.bakeoff.results import ArmResult, DataSummary
+from harness.bakeoff.results import ArmResult, DataSummary, RouteDesign
 from harness.core.wording import MISSING, decimal, one_line, percent, seconds, share_sentence
 from harness.data.gate import PERSONAL_DATA
 from harness.privacy.detect import ONLY_WHERE_SAID
 from harness.report.context import ReportContext
-from harness.report.document import Block, Bullets, Fact, Facts, Paragraph, Section, Sources, Text, outside
-from harness.report.topics.arms import title_of, what_they_are
+from harness.report.document import (
+    Block,
+    Bullets,
+    Fact,
+    Facts,
+    Paragraph,
+    Section,
+    Sources,
+    Text,
+    outside,
+    section,
+    there,
+)
+from harness.report.topics.arms import what_they_are
 from harness.report.topics.decision import looks_words
 from harness.report.topics.forecast import limit_sentence
-from harness.report.topics.names import namer
 from harness.tasks.records import Nouns
 
 SHORT_DIGEST = 12
@@ -33,14 +44,14 @@ def risks_section(c: ReportContext) -> Section:
         for limit in c.results.outlook.limits
         if limit.what in {"change rate", "model retirement"}
     ]
-    rows = [
+    rows = there(
         Fact(label="Data", text=_joined(f"{data.title}: {data.provenance}.", *warnings)),
         Fact(label=capital(c.nouns.answers), text=agreement_words(data, c.nouns)),
-        *([Fact(label="Strange messages", text=_strange(c))] if data.labels else []),
+        Fact(label="Strange messages", text=_strange(c)) if data.labels else None,
         Fact(label="Drift", text=_joined(*drift) or "How fast answers go stale was not measured."),
         Fact(label="Privacy", text=_joined(_where_texts_go(c), *_sent(c), *_personal(data))),
-    ]
-    return Section(key="risks", title="Risks", blocks=(Facts(rows=tuple(rows)),))
+    )
+    return section("risks", "Risks", Facts(rows=rows))
 
 
 def _joined(*sentences: str) -> str:
@@ -80,7 +91,7 @@ def _strange(c: ReportContext) -> str:
     found = []
     if harm.rejection is not None and harm.rejection.threshold is not None:
         found.append(
-            f"If {namer(c.results)(use.arm)} answers only where it is sure, so that "
+            f"If {c.name(use.arm)} answers only where it is sure, so that "
             f"{percent(harm.rejection.wanted, 0)} of ordinary messages are still answered, "
             f"{share_sentence(harm.rejection.handed_back)} of messages that belong to no label are "
             "handed back; "
@@ -106,11 +117,9 @@ def _where_texts_go(c: ReportContext) -> str:
     use = c.used
     if use is None:
         return "Nothing is shipped yet."
-    name, parts = capital(namer(c.results)(use.arm)), c.results.parts(use.arm)
+    name, parts = capital(c.name(use.arm)), c.results.parts(use.arm)
     if use.arm.to_today and parts:
-        return (
-            f"{_where(capital(namer(c.results)(parts[0].arm)), parts[0])} The rest goes where it goes today."
-        )
+        return f"{_where(capital(c.name(parts[0].arm)), parts[0])} The rest goes where it goes today."
     if any(part.hosted for part in parts):
         return f"{name} sends what it hands on to a provider."
     return _where(name, use)
@@ -124,12 +133,12 @@ def _where(name: str, arm: ArmResult) -> str:
     return f"{name} runs on machines of your own: no text leaves them.{rows}"
 
 
-def _guess(data: DataSummary) -> tuple[Fact, ...]:
+def _guess(data: DataSummary) -> Fact | None:
     """What guessing reaches; nothing where answers are no labels."""
     if data.majority_share is None:
-        return ()
+        return None
     guess = f"the most frequent label is right for {percent(data.majority_share)} of the test items"
-    return (Fact(label="Always guess", text=guess),)
+    return Fact(label="Always guess", text=guess)
 
 
 def data_section(c: ReportContext) -> Section:
@@ -137,15 +146,14 @@ def data_section(c: ReportContext) -> Section:
     data = c.results.data
     warnings = tuple(found.message for found in data.findings if found.severity != "note")
     notes = tuple(found.message for found in data.findings if found.severity == "note")
-    blocks: list[Block] = [
-        Facts(
-            rows=(*_guess(data), Fact(label=capital(c.nouns.answers), text=agreement_words(data, c.nouns)))
-        ),
+    sure = Fact(label=capital(c.nouns.answers), text=agreement_words(data, c.nouns))
+    return section(
+        "data",
+        "What the data are worth",
+        Facts(rows=there(_guess(data), sure)),
         Bullets(label="Warnings", items=warnings or ("none",), tone="warn" if warnings else "plain"),
-    ]
-    if notes:
-        blocks.append(Bullets(label="Notes", items=notes))
-    return Section(key="data", title="What the data are worth", blocks=tuple(blocks))
+        Bullets(label="Notes", items=notes) if notes else None,
+    )
 
 
 def agreement_words(data: DataSummary, nouns: Nouns) -> str:
@@ -178,7 +186,7 @@ def method_section(c: ReportContext) -> Section:
         "Answer times come from one query at a time on a warm machine.",
         f"{capital(looks_words(c.results))}.",
     )
-    return Section(key="method", title="How it was measured", blocks=(Bullets(items=steps), what_they_are(c)))
+    return section("method", "How it was measured", Bullets(items=steps), what_they_are(c))
 
 
 def new_to_it(arm: ArmResult) -> str:
@@ -192,23 +200,20 @@ def new_to_it(arm: ArmResult) -> str:
 
 def sources_section(c: ReportContext) -> Section:
     """The sources of all figures, and what makes the run repeatable."""
-    again = c.command("report", "--format", "text,html,json")
+    files = c.command("report", "--format", "text,html,json")
     more = "slices, labels, confused labels, wrong answers, answer times, cost lines and settings"
     rows = (
         *run_facts(c),
         *_machine_facts(c),
-        Fact(label="All details", text=f"{again} shows the same figures with {more}"),
+        Fact(label="All details", text=f"{files} shows the same figures with {more}"),
     )
-    return Section(
-        key="sources",
-        title="Where every figure comes from",
-        blocks=(Sources(), Facts(rows=rows, label="To do it again")),
-    )
+    again = Facts(rows=rows, label="To do it again")
+    return section("sources", "Where every figure comes from", Sources(), again)
 
 
 def run_section(c: ReportContext) -> Section:
     """The run: what it was made of, and when."""
-    return Section(key="run", title="The run", blocks=(Facts(rows=(*run_facts(c), *_machine_facts(c))),))
+    return section("run", "The run", Facts(rows=(*run_facts(c), *_machine_facts(c))))
 
 
 def run_facts(c: ReportContext) -> tuple[Fact, ...]:
@@ -262,10 +267,12 @@ def _machine_facts(c: ReportContext) -> tuple[Fact, ...]:
 
 def settings_section(c: ReportContext) -> Section:
     """What each arm chose before it saw test, and the route's threshold."""
-    blocks: list[Block] = [_settings(c, arm) for arm in c.results.arms]
-    if c.results.route is not None:
-        blocks.append(Paragraph(text=f"Route: {_route(c)}"))
-    return Section(key="settings", title="What each option chose before it saw test", blocks=tuple(blocks))
+    return section(
+        "settings",
+        "What each option chose before it saw test",
+        *(_settings(c, arm) for arm in c.results.arms),
+        None if c.results.route is None else Paragraph(text=f"Route: {_route(c, c.results.route)}"),
+    )
 
 
 def _settings(c: ReportContext, arm: ArmResult) -> Block:
@@ -288,14 +295,12 @@ def _settings(c: ReportContext, arm: ArmResult) -> Block:
     if arm.identity is not None:
         who = arm.identity
         facts.append(f"model {who.id} {who.precision} {short(who.revision)} ({who.location})")
-    label = f"{title_of(c)(arm.arm)} ({one_line(arm.arm.label)})"
+    label = f"{c.title(arm.arm)} ({one_line(arm.arm.label)})"
     return Bullets(label=label, items=tuple(dict.fromkeys(facts)))
 
 
-def _route(c: ReportContext) -> str:
-    design, name = c.results.route, namer(c.results)
-    assert design is not None
-    first, then = name(design.first), name(design.then)
+def _route(c: ReportContext, design: RouteDesign) -> str:
+    first, then = c.name(design.first), c.name(design.then)
     if design.threshold is None:
         return f"{first}, then {then}: no threshold. {design.reason}"
     return (

@@ -1,16 +1,19 @@
-"""Tuned models: what a training made, what the registry holds, whether an export answers the same. Pure."""
+"""Tuned models: how training went, what the registry holds, whether an export answers the same. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from advisor.sentences import capital
 from harness.core.artefacts import EncoderRecipe, LinearArtefact, VoteArtefact
 from harness.core.records import Estimate, HostedModel
 from harness.core.wording import MISSING, money, one_line, percent, seconds, share_sentence
+from harness.report import drawings
+from harness.report.context import ReportContext
 from harness.report.document import (
     Block,
     Bullets,
-    Cell,
+    Chart,
     Command,
     CommandOn,
     Document,
@@ -21,9 +24,42 @@ from harness.report.document import (
     Section,
     Table,
     on_run,
+    section,
 )
-from harness.report.topics.cells import cells, columns
+from harness.report.topics.cells import columns, drawn, row
 from harness.training.tuned_model import AdapterVersion, Event, Parity, TunedLane
+
+
+def training_section(c: ReportContext) -> Section:
+    """The loss of every trained arm, what it was trained on, and its seeds."""
+    trained = [(arm.arm, arm.fitted.artefact) for arm in c.results.arms if arm.fitted.artefact is not None]
+    hosted = [(arm.arm, arm.fitted.hosted) for arm in c.results.arms if arm.fitted.hosted is not None]
+    how = (
+        *(
+            f"{c.title(arm)}: {made.recipe.method}, {made.train_rows:,} rows, {made.train_tokens:,} tokens, "
+            f"{made.steps:,} steps in {seconds(made.train_s)}"
+            for arm, made in trained
+        ),
+        *(f"{c.title(arm)}: {billed(made)}" for arm, made in hosted),
+    )
+    what, caption = "Training loss by optimiser step.", "Loss on the training rows, as logged."
+    none = Paragraph(text="No arm of this run was trained.", tone="faint")
+    return section(
+        "training",
+        "How training went",
+        drawn("losses", drawings.losses(trained), what, caption) if trained else None,
+        Bullets(items=how, tone="faint") if how else none,
+        _seeds(c) if trained else None,
+    )
+
+
+def _seeds(c: ReportContext) -> Chart | None:
+    if not any(len(arm.seeds) > 1 for arm in c.results.arms):
+        return None
+    noun = capital(c.metric.noun)
+    what, spec = f"{noun} of every training seed.", drawings.seeds(c.results.arms)
+    return drawn("seeds", spec, what, f"{noun} on the test items, by training seed.")
+
 
 _SHORT = 16
 _MOST_OF_A_CELL = 60
@@ -48,16 +84,11 @@ def tuned_document(run_id: str, lanes: Sequence[TunedLane], command: CommandOn |
             command=on("resume"), purpose="the plan's other arms, and the recommendation, with this model"
         ),
     )
-    trained = (
-        Section(key=str(lane.arm), title=f"{lane.arm.label}, seed {lane.seed}", blocks=_lane(lane))
-        for lane in lanes
-    )
-    return Document(
-        title="Trained", sections=(*trained, Section(key="next", title="Next steps", blocks=steps))
-    )
+    trained = (section(str(lane.arm), f"{lane.arm.label}, seed {lane.seed}", *_lane(lane)) for lane in lanes)
+    return Document(title="Trained", sections=(*trained, section("next", "Next steps", *steps)))
 
 
-def _lane(lane: TunedLane) -> tuple[Facts | Bullets, ...]:
+def _lane(lane: TunedLane) -> tuple[Facts | Bullets | None, ...]:
     artefact, hosted = lane.artefact, lane.hosted
     if artefact is None:
         return (Facts(rows=_at_provider(lane.dev, hosted)),)
@@ -76,7 +107,7 @@ def _lane(lane: TunedLane) -> tuple[Facts | Bullets, ...]:
         if note.dev_correct is not None:
             parts.append(f"{note.dev_correct} of {note.dev_items} dev items right")
         epochs += [f"epoch {note.epoch:g}: {', '.join(parts)}"] if parts else []
-    return (Facts(rows=tuple(rows)), *([Bullets(items=tuple(epochs))] if epochs else []))
+    return Facts(rows=tuple(rows)), Bullets(items=tuple(epochs)) if epochs else None
 
 
 def _at_provider(dev: Estimate, made: HostedModel | None) -> tuple[Fact, ...]:
@@ -112,21 +143,19 @@ def adapters_document(rows: Iterable[tuple[AdapterVersion, Sequence[str], Sequen
             Command(command="harness adapters add my-adapter latest", purpose="adds one"),
         )
     )
-    return Document(title="Adapters", sections=(Section(key="adapters", title="Versions", blocks=blocks),))
+    return Document(title="Adapters", sections=(section("adapters", "Versions", *blocks),))
 
 
 def _version(version: AdapterVersion, stages: Sequence[str], checks: Sequence[Parity]) -> Row:
     origin = version.origin
-    return Row(
-        cells=cells(
-            f"{version.name}@{version.version}",
-            ", ".join(stages) or MISSING,
-            MISSING if origin.dev is None else percent(origin.dev.value),
-            MISSING if origin.test is None else percent(origin.test.value),
-            parity_word(checks),
-            _stands_on(version),
-            f"{version.created_at:%Y-%m-%d %H:%M}",
-        )
+    return row(
+        f"{version.name}@{version.version}",
+        ", ".join(stages) or MISSING,
+        MISSING if origin.dev is None else percent(origin.dev.value),
+        MISSING if origin.test is None else percent(origin.test.value),
+        parity_word(checks),
+        _stands_on(version),
+        f"{version.created_at:%Y-%m-%d %H:%M}",
     )
 
 
@@ -166,11 +195,8 @@ def adapter_document(
     )
     rows = tuple(Fact(label=label, text=text) for label, text in facts)
     history = tuple(f"{event.at:%Y-%m-%d %H:%M}  {event_line(event)}" for event in events)
-    blocks: tuple[Block, ...] = (
-        Facts(rows=rows),
-        *([Bullets(label="history", items=history)] if history else []),
-    )
-    return Document(title=name, sections=(Section(key="adapter", title="The adapter", blocks=tuple(blocks)),))
+    past = Bullets(label="history", items=history) if history else None
+    return Document(title=name, sections=(section("adapter", "The adapter", Facts(rows=rows), past),))
 
 
 def _made_from(version: AdapterVersion) -> list[tuple[str, str]]:
@@ -198,15 +224,10 @@ def diff_document(a: str, b: str, found: Mapping[str, tuple[object, object]]) ->
     """Every field that differs, both values."""
     table = Table(
         columns=columns("field", a, b, left=(0, 1, 2)),
-        rows=tuple(
-            Row(cells=(Cell(text=name), Cell(text=_cell(one)), Cell(text=_cell(other))))
-            for name, (one, other) in found.items()
-        ),
+        rows=tuple(row(name, _cell(one), _cell(other)) for name, (one, other) in found.items()),
     )
-    blocks: tuple[Block, ...] = (table,) if found else (Paragraph(text=f"{a} and {b} differ in nothing."),)
-    return Document(
-        title="Two adapters", sections=(Section(key="diff", title="Where they differ", blocks=blocks),)
-    )
+    shown = table if found else Paragraph(text=f"{a} and {b} differ in nothing.")
+    return Document(title="Two adapters", sections=(section("diff", "Where they differ", shown),))
 
 
 def event_line(event: Event) -> str:

@@ -17,7 +17,7 @@ from harness.bakeoff.route_today import HANDED, TodaysWay, route_to_today
 from harness.core.errors import UsageError
 from harness.recommendation.conclude import conclude
 from harness.recommendation.records import Action, CautionKind, ReasonKind, RunResults
-from harness.report.topics.names import namer
+from harness.report.context import ReportContext
 from harness.report.topics.recommendation import RunWords, cautions, headline, reason_sentence
 from tests.harness.bakeoff.test_run import context
 from tests.support.routed import LINEAR, ROUTE, STATED, Made, made_in, wanted
@@ -93,7 +93,7 @@ def test_it_is_recommended_in_one_sentence(made: Made) -> None:
     advised, found = made.results.recommendation, made.results.route_to_today
     assert advised.action is Action.SHIP and advised.ship == ROUTE and found is not None
     assert found.coverage is not None and found.coverage.value is not None
-    words = RunWords(name=namer(made.results))
+    words = RunWords(name=ReportContext(results=made.results).name)
     assert headline(advised, words) == (
         f"Automate {100 * found.coverage.value:.0f} % with the linear classifier "
         "and leave the rest where it is."

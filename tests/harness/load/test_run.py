@@ -26,7 +26,7 @@ from harness.models.api.playing import PlayedCall
 from harness.models.base import ChatRequest
 from harness.models.settings import ModelSettings
 from harness.report.text import render_text
-from harness.report.topics.load import load_document
+from harness.report.topics.latency import load_document
 from tests.support.scripted_server import Reply, Script, completion, error, scripted
 
 AT = datetime(2026, 11, 27, 15, 0, tzinfo=UTC)

@@ -36,7 +36,7 @@ from harness.report.document import (
     said,
     sources_of,
 )
-from harness.report.run_document import Format, run_document
+from harness.report.run_document import run_document
 from harness.report.topics.names import plain_name
 from harness.report.topics.sources import new_to_it
 from tests.support.closing import closing
@@ -55,7 +55,7 @@ from tests.support.results import (
 
 
 def made(
-    results: RunResults | None = None, for_: Format = "pdf", branding: Branding | None = None
+    results: RunResults | None = None, for_: str = "pdf", branding: Branding | None = None
 ) -> Document:
     return run_document(results or run_results(), closing(), for_, branding=branding or Branding())
 
@@ -99,7 +99,7 @@ def options(document: Document) -> Table:
 
 
 @pytest.mark.parametrize("for_", ["text", "md", "html", "pdf"])
-def test_the_recommendation_is_first_and_the_pairs_answer_second(for_: Format) -> None:
+def test_the_recommendation_is_first_and_the_pairs_answer_second(for_: str) -> None:
     first = made(for_=for_).sections[0]
     assert first.key == "decision" and isinstance(first.blocks[0], RecommendationBlock)
     assert pair(made(for_=for_))["RAG or fine-tuning?"].startswith("Fine-tuning beats RAG.")
@@ -184,7 +184,7 @@ def test_a_tie_that_leaves_out_0_says_that_the_difference_does_not_matter() -> N
 
 
 @pytest.mark.parametrize("for_", ["text", "md", "html", "pdf"])
-def test_how_many_items_more_would_settle_it_is_said_everywhere(for_: Format) -> None:
+def test_how_many_items_more_would_settle_it_is_said_everywhere(for_: str) -> None:
     open_ = replace(comparison(), more_items=MoreItems(likely=111, low=38, high=8139))
     results = run_results(verdict=verdict(answer=Answer.NOT_ENOUGH_EVIDENCE), comparisons=(open_,))
     assert pair(made(results, for_))["To decide it"] == (

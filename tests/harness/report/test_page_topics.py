@@ -12,7 +12,7 @@ from harness.report.topics.latency import p95_section
 from harness.report.topics.money import break_even_blocks, business_facts, ledger_sections, month_answer
 from harness.report.topics.quality import arm_labels_sections, differences_chart, slice_section
 from harness.report.topics.route import route_section
-from harness.report.topics.training import training_section
+from harness.report.topics.tuned import training_section
 from tests.support import money
 from tests.support.results import LINEAR, run_results
 

@@ -12,7 +12,7 @@ from harness.bakeoff.results import LimitKind, MoreItems, SeedResult
 from harness.core.records import ArmId
 from harness.core.wording import Currency
 from harness.recommendation.records import Action, Automation, Caution, CautionKind, ReasonKind, StepKind
-from harness.report.topics.names import namer
+from harness.report.context import ReportContext
 from harness.report.topics.recommendation import (
     RunWords,
     answer_sentence,
@@ -117,7 +117,8 @@ def test_a_pilot_that_only_measures_names_each_limit_that_is_open(kind: LimitKin
 
 def test_a_reader_is_told_everyday_names_and_the_currency_asked_for() -> None:
     words = RunWords(
-        name=namer(run_results()), currency=Currency(code="EUR", per_usd=Decimal("0.5"), source="x")
+        name=ReportContext(results=run_results()).name,
+        currency=Currency(code="EUR", per_usd=Decimal("0.5"), source="x"),
     )
     assert headline(recommendation(), words) == "Ship the linear classifier."
     accuracy, cheapest, saves = (reason_sentence(one, words) for one in recommendation().reasons)
