@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-_ENDS = re.compile(r"(?<=[.!?])\s+|\n+")
+_MONTHS = "Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember"
+_ENDS = re.compile(
+    rf"(?<=[.!?])(?<!\b[^\W\d_]\.)(?!(?<=\d\.)\s+(?:{_MONTHS})\b)\s+|\n+"  # not in 'J. K.', 'z. B.', '6. Mai'
+)
 _LINKS = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _MARKS = re.compile(r"^(?:[-*+]|\d+\.)\s+|[*`]+|\|")
 _RULE = re.compile(r"[\s:|-]*")

@@ -153,10 +153,23 @@ def _gives(given: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
         return _side(given) == _side(wanted)
     numbers = [word for word in wanted if _is_number(word)]
     if len(numbers) == len(wanted) and [word for word in given if _is_number(word)] != numbers:
-        return False
+        return _in_year(given, wanted)
     ends = len(given) - len(wanted) + 1
     places = [at for at in range(ends) if given[at : at + len(wanted)] == wanted]
     return any(at == 0 or given[at - 1] not in _DENIED for at in places)
+
+
+def _in_year(given: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    """Whether a year alone is asked for, and a date in it is all that the answer has of dates and numbers."""
+    found = [at for at, word in enumerate(given) if word.startswith("d:") or _is_number(word)]
+    if len(found) != 1 or wanted != (year_of(given[found[0]]),):
+        return False
+    return found[0] == 0 or given[found[0] - 1] not in _DENIED
+
+
+def year_of(word: str) -> str:
+    """The year of a date as `words` has it; '' of one without, and of any other word."""
+    return word[2:6] if word.startswith("d:") and word.count("-") == 2 else ""
 
 
 def _is_number(word: str) -> bool:

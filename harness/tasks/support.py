@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from harness.tasks.answers import without_dates, words
+from harness.tasks.answers import without_dates, words, year_of
 
 STEM = 5
 """Letters by which an answer's own words are compared."""
@@ -88,7 +88,7 @@ def _stands(statement: str, passage: Sequence[str]) -> bool:
     wanted = words(statement) if not _is_number(statement) else (statement,)
     if len(wanted) == 1 and _is_number(wanted[0]):
         number = wanted[0]
-        return any(word == number or _same_day(number, word) for word in passage)
+        return any(number in (word, year_of(word)) or _same_day(number, word) for word in passage)
     stems = {word[:STEM] for word in passage}
     return bool(wanted) and all(word[:STEM] in stems for word in wanted)
 

@@ -131,6 +131,16 @@ def test_sentences_items_and_table_rows_without_their_marks() -> None:
     assert sentences(text) == ["One bold thing.", "Two things!", "an item", "c d"]
 
 
+def test_no_sentence_ends_at_an_initial_an_abbreviation_or_the_day_of_a_date() -> None:
+    text = "Am 6. Oktober 1973 kam J. K. Oak, z. B. mit 25. Er blieb bis Mai. Then it was 9. Fine?"
+    assert sentences(text) == [
+        "Am 6. Oktober 1973 kam J. K. Oak, z. B. mit 25.",
+        "Er blieb bis Mai.",
+        "Then it was 9.",
+        "Fine?",
+    ]
+
+
 def test_the_sentence_with_most_of_the_rare_words_is_picked() -> None:
     passages = [
         Passage(id="1", document="a", span=(0, 1), text="The office is open. The lift is closed on Sunday."),

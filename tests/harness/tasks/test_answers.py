@@ -50,6 +50,7 @@ def test_two_things_stay_two(one: str, other: str) -> None:
         ("By 31.12.2026 at the latest", ("31 December 2026",)),
         ("They are not paid out", ("not paid out",)),
         ("Ja", ("yes", "ja")),
+        ("It began on 6 October 1973", ("1973",)),
     ],
 )
 def test_right(answer: str, acceptable: tuple[str, ...]) -> None:
@@ -64,6 +65,10 @@ def test_right(answer: str, acceptable: tuple[str, ...]) -> None:
         ("They are not paid out", ("paid out",)),
         ("There is no rule on that in the handbook", ("no",)),
         ("60 days", ("6 days",)),
+        ("From 6 October 1973 to 3 May 1974", ("1973",)),
+        ("On 6 October 1973, with 12 others", ("1973",)),
+        ("Not 6 October 1973", ("1973",)),
+        ("On 6 October", ("2000",)),
         ("", ("6",)),
         ("anything", ()),
         ("anything", ("...",)),

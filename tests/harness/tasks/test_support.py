@@ -31,6 +31,8 @@ def test_numbers_names_quotes_or_else_the_words_of_an_answer(
         ("45 days", ["It takes 44 days."], ("45",)),
         ("1,200 EUR", ["Bis zu 1.200 EUR im Jahr."], ()),
         ("on 1 July", ["Ab 01.07.2026 gilt das."], ()),
+        ("in 2026", ["Ab 01.07.2026 gilt das."], ()),
+        ("in 2025", ["Ab 01.07.2026 gilt das."], ("2025",)),
         ("Anna Schmidt", ["Ask Schmidt, Anna."], ()),
         ("Anna Schmidt", ["Ask Anna.", "Ask Mr Schmidt."], ("Anna Schmidt",)),
         ("the finance team", ["Approved by finance.", "The team meets on Monday."], ("finance team",)),
