@@ -165,7 +165,7 @@ def measure(bench: Bench, engine: Engine) -> list[str]:
     }
     (bench.room / "plan.yaml").write_text(yaml.safe_dump(plan))
     runs = Path(tempfile.mkdtemp(dir=bench.room))
-    bench.harness("run", "plan.yaml", "--runs", str(runs), "-j", "2")
+    bench.harness("run", "plan.yaml", "--runs", str(runs), "-j", "2", "--timeout", "600")
     sure = confidence(runs)
 
     def load(*more: str) -> list[dict[str, Any]]:

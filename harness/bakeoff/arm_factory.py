@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar, assert_never, cast
@@ -216,8 +217,8 @@ class ArmFactory:
             return chat
         from harness.models.over_ray import RayChat, Spread
 
-        make_guard = self._budget.elsewhere(chat.identity)
-        return RayChat(chat, Spread(model=arm.model, settings=settings, make_guard=make_guard))
+        spread = Spread(model=arm.model, settings=settings)
+        return RayChat(chat, spread, functools.partial(self._budget.elsewhere, chat.identity))
 
     def _settings(self, arm: ArmPlan) -> ModelSettings:
         return dataclasses.replace(model_settings(self._context, self._plan, arm), shared=self._shared)

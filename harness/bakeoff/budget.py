@@ -18,7 +18,7 @@ from harness.bakeoff.spending import Call, CallLog
 from harness.core.context import Context
 from harness.core.errors import OverBudget
 from harness.core.records import ModelIdentity
-from harness.models.api.budget import SpendGuard, WorstCase, per_token
+from harness.models.api.budget import SpendGuard, Tally, WorstCase, per_token
 from harness.models.api.embedding import ServedEmbedding
 from harness.models.api.ranking import ServedRanking
 from harness.models.base import ChatModel
@@ -44,6 +44,7 @@ class RunBudget:
         self._journal = journal
         self._log: CallLog | None = None
         self._book: PriceBook | None = None
+        self._tally = Tally()
 
     def guard(self, model: ChatModel) -> None:
         """Set a guard on a served model: it records each call and keeps the budget, where there is one.
@@ -70,28 +71,33 @@ class RunBudget:
         model.guard = self._made(model.identity, self._log)
 
     def elsewhere(self, identity: ModelIdentity) -> Callable[[], SpendGuard]:
-        """The same guard, to be made in another process that may write the journal."""
+        """The same guard, to be made in another process that may write the journal, over what is left now."""
         if self._log is None:
             self._log = CallLog(self._journal)
         dearest, price = _dearest(self._price(identity)), self._price(identity)
-        budget, path = self._context.budget_usd, self._journal.absolute()
-        spent = Decimal(0) if budget is None else self._spent(self._log)
+        self._count_again(self._log)
+        budget, path, spent = self._context.budget_usd, self._journal.absolute(), self._tally.spent
 
         def make() -> SpendGuard:
             log = (CallLog(path), identity.id)
             cost = functools.partial(_cost, price)
-            return SpendGuard(budget, per_token(*dearest), cost, spent_usd=spent, log=log)
+            return SpendGuard(budget, per_token(*dearest), cost, tally=Tally(spent), log=log)
 
         return make
 
+    def _count_again(self, log: CallLog) -> None:
+        """Count what was spent on anything: also by trainings, and by workers in other processes."""
+        if self._context.budget_usd is not None and not self._tally.open:
+            self._tally.spent = self._spent(log)
+
     def _made(self, identity: ModelIdentity, log: CallLog) -> SpendGuard:
         budget, price = self._context.budget_usd, self._price(identity)
-        spent = Decimal(0) if budget is None else self._spent(log)
+        self._count_again(log)
         return SpendGuard(
             budget,
             _worst_case(price),
             functools.partial(_cost, price),
-            spent_usd=spent,
+            tally=self._tally,
             log=(log, identity.id),
         )
 

@@ -37,15 +37,10 @@ MakeGuard = Callable[[], SpendGuard | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """What every worker opens.
-
-    Attributes:
-        make_guard: the run's budget, made where it is kept; None records and limits nothing.
-    """
+    """What every worker opens."""
 
     model: str
     settings: ModelSettings
-    make_guard: MakeGuard
 
 
 class Limiter:
@@ -129,7 +124,7 @@ class Worker:
     def __init__(self, spread: Spread, limiter: Any, guarded: bool) -> None:
         """Open the model as it is opened anywhere else."""
         self._chat = open_served_chat(spread.model, spread.settings, outside=Outside(environ=os.environ))
-        self._chat.keep_pace(_SharedPace(limiter))
+        self._chat.follow(_SharedPace(limiter))
         if guarded:
             self._chat.guard = _SharedGuard(limiter)
 
@@ -148,8 +143,12 @@ class Worker:
 class RayChat:
     """A served model whose passes are answered by workers; single questions are asked from here."""
 
-    def __init__(self, here: ServedChat, spread: Spread) -> None:
+    def __init__(self, here: ServedChat, spread: Spread, budget: Callable[[], MakeGuard]) -> None:
         """Wrap a model that is open and guarded already.
+
+        Args:
+            budget: at the beginning of a pass, what makes the guard over what is left of the run's budget,
+                where it is kept; a guard of None records and limits nothing.
 
         Raises:
             MissingExtra: ray is not installed.
@@ -157,6 +156,7 @@ class RayChat:
         _ray()
         self._here = here
         self._spread = spread
+        self._budget = budget
 
     @property
     def identity(self) -> ModelIdentity:
@@ -180,8 +180,9 @@ class RayChat:
         limiter = (
             ray.remote(Limiter)
             .options(num_cpus=0)
-            .remote(self._spread.settings.rpm, self._spread.settings.tpm, self._spread.make_guard)
+            .remote(self._spread.settings.rpm, self._spread.settings.tpm, self._budget())
         )
+        self._here.follow(_SharedPace(limiter))  # an embedding model of the same key asks from here meanwhile
         try:
             rows = [{"request": pickle.dumps(request)} for request in requests]
             asked = ray.data.from_items(rows, override_num_blocks=min(len(rows), 4 * workers))
@@ -198,6 +199,7 @@ class RayChat:
                     raise _error(reply)
                 yield reply
         finally:
+            self._here.follow(None)
             with contextlib.suppress(ray.exceptions.RayError):  # whoever was killed has nothing to say
                 ray.get(limiter.close.remote())
             ray.kill(limiter)

@@ -67,6 +67,23 @@ class Reservation:
     logged: int = 0
 
 
+class Tally:
+    """What was spent and is set aside, in US dollars: one for all models that draw on a budget together."""
+
+    def __init__(self, spent_usd: Decimal = Decimal(0)) -> None:
+        """Begin with what was spent before."""
+        self.lock = threading.Lock()
+        self.spent = spent_usd
+        self.assumed = Decimal(0)
+        self.open: dict[int, Decimal] = {}
+        self.count = 0
+
+    @property
+    def reserved(self) -> Decimal:
+        """Set aside for calls in flight; to be read under the lock."""
+        return sum(self.open.values(), Decimal(0))
+
+
 class SpendGuard:
     """A budget in US dollars shared by any number of threads and tasks.
 
@@ -80,12 +97,13 @@ class SpendGuard:
         worst_case: WorstCase,
         cost_of: CostOf,
         *,
-        spent_usd: Decimal = Decimal(0),
+        tally: Tally | None = None,
         log: tuple[Log, str] | None = None,
     ) -> None:
         """Begin with what was spent before.
 
         Args:
+            tally: what other models spend of the same budget counts too; None begins at 0.
             log: where calls are written down, and as calls of which model.
 
         Raises:
@@ -97,29 +115,25 @@ class SpendGuard:
         self._worst_case = worst_case
         self._cost_of = cost_of
         self._log = log
-        self._lock = threading.Lock()
-        self._spent = spent_usd
-        self._assumed = Decimal(0)
-        self._open: dict[int, Decimal] = {}
-        self._count = 0
+        self._tally = tally or Tally()
 
     @property
     def spent_usd(self) -> Decimal:
         """Settled calls and what was spent before, those booked at their worst case included."""
-        with self._lock:
-            return self._spent
+        with self._tally.lock:
+            return self._tally.spent
 
     @property
     def assumed_usd(self) -> Decimal:
         """The part of `spent_usd` that is a worst case, because the true cost never became known."""
-        with self._lock:
-            return self._assumed
+        with self._tally.lock:
+            return self._tally.assumed
 
     @property
     def reserved_usd(self) -> Decimal:
         """Set aside for calls in flight."""
-        with self._lock:
-            return sum(self._open.values(), Decimal(0))
+        with self._tally.lock:
+            return self._tally.reserved
 
     def reserve(self, input_tokens: int, output_tokens: int) -> Reservation:
         """Set aside the worst case of a call, before it is sent.
@@ -128,18 +142,18 @@ class SpendGuard:
             OverBudget: if it could pass the budget, or its price is unknown.
         """
         worst = self._allowed(input_tokens, output_tokens)
-        with self._lock:
-            reserved = sum(self._open.values(), Decimal(0))
-            if self.budget_usd is not None and self._spent + reserved + worst > self.budget_usd:
+        with self._tally.lock:
+            spent, reserved = self._tally.spent, self._tally.reserved
+            if self.budget_usd is not None and spent + reserved + worst > self.budget_usd:
                 raise OverBudget(
                     "The next call could pass the budget; what was computed is kept.",
-                    got=f"{self._spent} USD spent on this run, {reserved} in flight, "
+                    got=f"{spent} USD spent on this run, {reserved} in flight, "
                     f"up to {worst} for the next call",
                     allowed=f"{self.budget_usd} USD in all",
                 )
-            self._count += 1
-            number = self._count
-            self._open[number] = worst
+            self._tally.count += 1
+            number = self._tally.count
+            self._tally.open[number] = worst
         logged = 0
         if self._log is not None:
             log, model = self._log
@@ -169,10 +183,10 @@ class SpendGuard:
         cost = None if usage is None else self._cost_of(usage)
         if self._log is not None and usage is not None:
             self._log[0].answered(reservation.logged, usage)
-        with self._lock:
-            worst = self._open.pop(reservation.number)
-            self._spent += worst if cost is None else cost
-            self._assumed += worst if cost is None else Decimal(0)
+        with self._tally.lock:
+            worst = self._tally.open.pop(reservation.number)
+            self._tally.spent += worst if cost is None else cost
+            self._tally.assumed += worst if cost is None else Decimal(0)
 
     def settle_earlier(self, number: int, usage: Usage | None, *, unbilled: bool) -> None:
         """Write down what a call of an earlier start cost; its worst case stays counted till the next one."""
@@ -196,5 +210,5 @@ class SpendGuard:
         """
         if self._log is not None:
             self._log[0].not_billed(reservation.logged)
-        with self._lock:
-            del self._open[reservation.number]
+        with self._tally.lock:
+            del self._tally.open[reservation.number]

@@ -168,9 +168,9 @@ class ServedChat(AskedModel[ChatRequest, ReceivedAnswer]):
         """
         return self._identity
 
-    def keep_pace(self, pace: Pace) -> None:
-        """Keep calls and tokens a minute together with others."""
-        self._asker.pace = pace
+    def follow(self, pace: Pace | None) -> None:
+        """Keep calls and tokens a minute with others: this model, and all that share its key's limits."""
+        self._asker.pace.follow(pace)
 
     def stand_as(self, name: str) -> None:
         """Stand under another name: a tuned model is called anew with every training, and priced as one."""

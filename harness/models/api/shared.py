@@ -103,9 +103,16 @@ class Pace:
         """No limit where None."""
         self._rpm, self._tpm, self._clock = rpm, tpm, clock
         self._call_at = self._tokens_at = -math.inf
+        self._kept_by: Pace | None = None
+
+    def follow(self, other: Pace | None) -> None:
+        """Let another one keep the pace of all that share this one; None ends it."""
+        self._kept_by = other
 
     def take(self) -> float:
         """Claim the next call; seconds to wait before it is made."""
+        if self._kept_by is not None:
+            return self._kept_by.take()
         now = self._clock()
         at = max(now, self._call_at, self._tokens_at)
         if self._rpm is not None:
@@ -114,7 +121,9 @@ class Pace:
 
     def used(self, usage: Usage) -> None:
         """Count what a call used; what is not known counts as nothing."""
-        if self._tpm is not None:
+        if self._kept_by is not None:
+            self._kept_by.used(usage)
+        elif self._tpm is not None:
             tokens = sum(getattr(usage, name) or 0 for name in TOKENS)
             self._tokens_at = max(self._clock(), self._tokens_at) + 60.0 * tokens / self._tpm
 

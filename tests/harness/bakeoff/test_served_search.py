@@ -148,6 +148,38 @@ def test_the_budget_ends_a_run_that_embeds_too_much(tmp_path: Path, server: Scri
         run_bakeoff(run, priced(tmp_path, budget_usd=Decimal("0.1")))
 
 
+def test_chat_and_embedding_models_draw_on_one_budget(tmp_path: Path, server: ScriptedServer) -> None:
+    """What both cost together passes a budget that either would have kept alone."""
+    price = {MODEL: 300, EMBEDDER: 100}
+
+    def go(where: Path, budget: Decimal) -> dict[str, Decimal]:
+        where.mkdir()
+        told = tuple(f"{model}={usd}/{usd}" for model, usd in price.items())
+        run = create_run(where / "runs", served(where, server, "retrieve"), NOW)
+        try:
+            run_bakeoff(run, dataclasses.replace(context(where), price_overrides=told, budget_usd=budget))
+        finally:
+            log = CallLog(run.root / "journal.sqlite")
+            spent = dict.fromkeys(price, Decimal(0))
+            for call in log.calls():
+                used = call.usage
+                assert used is not None
+                tokens = sum(
+                    getattr(used, name) or 0 for name in ("input_tokens", "output_tokens", "embedding_tokens")
+                )
+                spent[call.model] += Decimal(tokens * price[call.model]) / 1_000_000
+            log.close()
+            sums.append(sum(spent.values()))
+        return spent
+
+    sums: list[Decimal] = []
+    free = go(tmp_path / "free", Decimal(1000))
+    budget = max(free.values()) + min(free.values()) / 2
+    with pytest.raises(OverBudget):
+        go(tmp_path / "poor", budget)
+    assert sums[1] <= budget < sums[0]
+
+
 def test_a_server_here_without_a_price_bills_nothing_for_embedding(
     tmp_path: Path, server: ScriptedServer
 ) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from advisor.money.usage import Usage
 from harness.models.api.asking import Outside
 from harness.models.api.client import ServedChat, open_served_chat
-from harness.models.api.shared import SharedCalls
+from harness.models.api.shared import Pace, SharedCalls
 from harness.models.settings import ModelSettings
 from tests.harness.models.api.test_client import SkippedTime, asks
 from tests.support.scripted_server import Reply, ScriptedServer, completion, in_turn, scripted
@@ -81,3 +82,28 @@ def test_a_limit_that_one_model_met_slows_the_other_down():
             began = time.clock()
             assert len(list(models[1].answer(asks(1)))) == 1
         assert time.clock() - began >= 20 - 1
+
+
+def test_a_pace_that_one_model_follows_is_kept_by_all_of_its_key():
+    """As when workers elsewhere ask with the key: what still asks from here counts among their calls."""
+
+    class Counted(Pace):
+        taken = told = 0
+
+        def take(self) -> float:
+            self.taken += 1
+            return 0.0
+
+        def used(self, usage: Usage) -> None:
+            self.told += usage.input_tokens or 0
+
+    with (
+        scripted(in_turn(completion())) as server,
+        two_models(server, ("key-one", "key-one"), SkippedTime(), concurrency=1) as models,
+    ):
+        together = Counted(None, None, lambda: 0.0)
+        models[0].follow(together)
+        assert len(list(models[1].answer(asks(3)))) == 3
+        assert (together.taken, together.told) == (3, 300)
+        models[0].follow(None)
+        assert len(list(models[1].answer(asks(2)))) == 2 and together.taken == 3
