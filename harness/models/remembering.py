@@ -14,16 +14,11 @@ from harness.core.records import ModelIdentity
 from harness.models.base import EmbeddingModel, Vectors
 
 
-class RememberingEmbedder:
-    """Wraps an embedding model; keeps the vectors of the last `size` batches of two texts or more.
+class _Wrapped:
+    """An embedding model as it is, but for its vectors."""
 
-    Single texts always go to the model: the latency pass must not be served from memory.
-    """
-
-    def __init__(self, inner: EmbeddingModel, size: int = 16) -> None:
+    def __init__(self, inner: EmbeddingModel) -> None:
         self._inner = inner
-        self._size = size
-        self._kept: OrderedDict[tuple[str, ...], Vectors] = OrderedDict()
 
     @property
     def identity(self) -> ModelIdentity:
@@ -34,6 +29,26 @@ class RememberingEmbedder:
     def languages(self) -> tuple[str, ...]:
         """The wrapped model's."""
         return self._inner.languages
+
+    def usage_of(self, text: str, *, query: bool = True) -> Usage | None:
+        """As the wrapped model."""
+        return self._inner.usage_of(text, query=query)
+
+    def close(self) -> None:
+        """Close the wrapped model."""
+        self._inner.close()
+
+
+class RememberingEmbedder(_Wrapped):
+    """Wraps an embedding model; keeps the vectors of the last `size` batches of two texts or more.
+
+    Single texts always go to the model: the latency pass must not be served from memory.
+    """
+
+    def __init__(self, inner: EmbeddingModel, size: int = 16) -> None:
+        super().__init__(inner)
+        self._size = size
+        self._kept: OrderedDict[tuple[str, ...], Vectors] = OrderedDict()
 
     def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         """The wrapped model's vectors."""
@@ -56,35 +71,17 @@ class RememberingEmbedder:
         if len(self._kept) > self._size:
             self._kept.popitem(last=False)
 
-    def usage_of(self, text: str, *, query: bool = True) -> Usage | None:
-        """As the wrapped model."""
-        return self._inner.usage_of(text, query=query)
 
-    def close(self) -> None:
-        """Close the wrapped model."""
-        self._inner.close()
-
-
-class KnownTexts:
+class KnownTexts(_Wrapped):
     """Wraps an embedding model; embeds all of a set of texts at the first call and serves them from then on.
 
     Nothing timed may come from it. A text's vector is the same whatever it is asked with.
     """
 
     def __init__(self, inner: EmbeddingModel, texts: Sequence[str]) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         self._vectors: Vectors | None = None
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """The wrapped model's."""
-        return self._inner.identity
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """The wrapped model's."""
-        return self._inner.languages
 
     def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         """The wrapped model's vectors; texts outside the set go to the model."""
@@ -95,11 +92,3 @@ class KnownTexts:
         if self._vectors is None:
             self._vectors = self._inner.embed(list(self._rows))
         return np.asarray(self._vectors[known])
-
-    def usage_of(self, text: str, *, query: bool = True) -> Usage | None:
-        """As the wrapped model."""
-        return self._inner.usage_of(text, query=query)
-
-    def close(self) -> None:
-        """Close the wrapped model."""
-        self._inner.close()
