@@ -43,12 +43,12 @@ class NeighbourValues:
 
     def answer(self, items: Sequence[Item], way: Together) -> list[tuple[str, tuple[Neighbour, ...]]]:
         """The answer to each item, and the rows it is made of."""
-        found = self._index.search([item.text for item in items], way.k, mode=way.mode)
+        found = self._index.retriever.search([item.text for item in items], way.k, mode=way.mode)
         return [(self._combined(item, near), tuple(near)) for item, near in zip(items, found, strict=True)]
 
     def choose(self, dev: Sequence[Item]) -> tuple[Together, tuple[tuple[str, float], ...]]:
         """The way that is best on dev, the first among equals, and what every way reached."""
-        ways = [Together(mode=mode, k=k) for mode in self._index.modes for k in ROWS]
+        ways = [Together(mode=mode, k=k) for mode in self._index.retriever.modes for k in ROWS]
         tried = {way: self._score(dev, way) for way in ways} if dev else {ways[0]: 0.0}
         best = max(tried, key=lambda way: tried[way])
         return best, tuple((way.name, score) for way, score in tried.items()) if dev else ()
@@ -74,7 +74,7 @@ class NeighbourValuesArm:
         self.id = arm
         self._index = index
         self._values: NeighbourValues | None = None
-        self._way = Together(mode=index.modes[0], k=ROWS[0])
+        self._way = Together(mode=index.retriever.modes[0], k=ROWS[0])
 
     @property
     def config(self) -> Mapping[str, object]:
@@ -83,7 +83,7 @@ class NeighbourValuesArm:
             "arm": self.id.key,
             "index": self._index.facts,
             "rows": list(ROWS),
-            "searches": [mode.value for mode in self._index.modes],
+            "searches": [mode.value for mode in self._index.retriever.modes],
         }
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
@@ -137,5 +137,5 @@ class NeighbourValuesArm:
         share = (time.perf_counter() - start) / len(items)
         for item, (text, near) in zip(items, answers, strict=True):
             timing = Timing(retrieval_s=share, model_s=0.0, batched=batched)
-            used = self._index.usage_of(item.text, self._way.mode)
+            used = self._index.retriever.usage_of(item.text, self._way.mode)
             yield Completion(item_id=item.id, text=text, usage=used, timing=timing, neighbours=near)

@@ -32,7 +32,7 @@ class NeighboursArm:
         self.id = arm
         self._keep_in = keep_in
         self._index = index
-        self._votes = votes_of(index.modes)
+        self._votes = votes_of(index.retriever.modes)
         self._vote = self._votes[0]
         self._certainty = VoteProbability()
         self._voters: Voters | None = None
@@ -88,7 +88,9 @@ class NeighboursArm:
         if not items:
             return
         start = time.perf_counter()
-        found = self._index.search([item.text for item in items], self._vote.k, mode=self._vote.mode)
+        found = self._index.retriever.search(
+            [item.text for item in items], self._vote.k, mode=self._vote.mode
+        )
         searched = (time.perf_counter() - start) / len(items)
         for item, near in zip(items, found, strict=True):
             yield self._prediction(item, near, searched, batched=True)
@@ -128,7 +130,7 @@ class NeighboursArm:
         return "" if self._keep_in is None else pin_of_vote(self._keep_in)
 
     def _nearest(self, item: Item) -> tuple[Neighbour, ...]:
-        return self._index.search([item.text], self._vote.k, mode=self._vote.mode)[0]
+        return self._index.retriever.search([item.text], self._vote.k, mode=self._vote.mode)[0]
 
     def _prediction(
         self, item: Item, near: tuple[Neighbour, ...], searched_s: float, *, batched: bool
@@ -143,5 +145,5 @@ class NeighboursArm:
             choice_logprobs=tuple(float(v) for v in row),
             timing=Timing(retrieval_s=searched_s, model_s=voted_s, batched=batched),
             neighbours=near,
-            usage=self._index.usage_of(item.text, self._vote.mode),
+            usage=self._index.retriever.usage_of(item.text, self._vote.mode),
         )

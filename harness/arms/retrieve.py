@@ -33,8 +33,8 @@ from harness.core.records import (
 )
 from harness.knowledge.index import TrainingIndex
 from harness.knowledge.lexical import tokenise
-from harness.knowledge.reranking import Reranking, added
-from harness.knowledge.retriever import SearchMode
+from harness.knowledge.reranking import Reranking
+from harness.knowledge.retriever import SearchMode, added
 from harness.knowledge.vote import TriedVote, Voters, best_of
 from harness.models.base import ChatModel
 from harness.tasks.base import Task
@@ -157,7 +157,7 @@ class RetrieveArm:
         self._guides = self._fitting_guides()
         self._train: dict[str, Item] = {}
         self._words: dict[str, frozenset[str]] = {}
-        self._search = index.default_mode
+        self._search = index.retriever.default_mode
         self._all = Offered.ALL if self._choices else None
         self._showing = Showing(k=settings.k[0], guide=self._guides[0], offered=self._all)
         self._missed = 0.0
@@ -178,7 +178,7 @@ class RetrieveArm:
             "k": list(settings.k),
             "max_tokens": settings.max_tokens,
             "dev_items": settings.dev_items,
-            "searches": [mode.value for mode in self._index.modes],
+            "searches": [mode.value for mode in self._index.retriever.modes],
             "guides": [guide.value for guide in self._guides],
             "offered": [offered.value for offered in self._ways_offered],
             "alike": ALIKE,
@@ -338,7 +338,7 @@ class RetrieveArm:
         texts, k = [item.text for item in items], self._showing.k
         again = self._settings.reranking
         depth = _SPARE * k if again is None else max(_SPARE * k, again.most)
-        found = self._index.search(texts, depth, mode=self._search)
+        found = self._index.retriever.search(texts, depth, mode=self._search)
         if again is not None:
             found = again.ordered(texts, found, lambda name: self._train[name].text)
         return [self._distinct(near, k) for near in found]
@@ -385,7 +385,7 @@ class RetrieveArm:
             neighbours=tuple(nearest_first[:fits]),
             form=offered,
             searched=added(
-                self._index.usage_of(item.text, self._search),
+                self._index.retriever.usage_of(item.text, self._search),
                 None if again is None else again.usage_of(item.text),
             ),
         )

@@ -9,8 +9,8 @@ from harness.core.records import Item, Neighbour, Passage
 from harness.core.references import Reference
 from harness.knowledge.choosing import EvidencedQuestion, Quote, choose_search, try_modes
 from harness.knowledge.passage_index import PassageIndex
-from harness.knowledge.reranking import Reranking, added
-from harness.knowledge.retriever import SearchChoice
+from harness.knowledge.reranking import Reranking
+from harness.knowledge.retriever import SearchChoice, added
 
 
 class Searching:

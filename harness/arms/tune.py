@@ -109,14 +109,16 @@ class Examples:
 
     def asked(self, task: Task, items: Sequence[Item]) -> list[Explained]:
         """The nearest rows."""
-        found = self.index.search([item.text for item in items], self.k)
+        found = self.index.retriever.search([item.text for item in items], self.k)
         return [self._with_rows(task, item, near) for item, near in zip(items, found, strict=True)]
 
     def _with_rows(self, task: Task, item: Item, nearest_first: Sequence[Neighbour]) -> Explained:
         rows = [self._rows[neighbour.item_id] for neighbour in reversed(nearest_first)]
         messages = task.messages(Option.TUNE_RETRIEVE, item, rows)
         return Explained(
-            messages=messages, neighbours=tuple(nearest_first), searched=self.index.usage_of(item.text)
+            messages=messages,
+            neighbours=tuple(nearest_first),
+            searched=self.index.retriever.usage_of(item.text),
         )
 
 

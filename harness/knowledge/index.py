@@ -19,9 +19,9 @@ from advisor.reading import read_json
 from harness.core.errors import StoreError, UsageError
 from harness.core.records import Item, ModelIdentity, Neighbour
 from harness.knowledge.dense import DenseIndex
-from harness.knowledge.fuse import RRF_K, Ranking
-from harness.knowledge.lexical import K1, TOKENISER, B, LexicalIndex
-from harness.knowledge.retriever import DEPTH, Retriever, SearchMode
+from harness.knowledge.fuse import Ranking
+from harness.knowledge.lexical import TOKENISER, LexicalIndex
+from harness.knowledge.retriever import Retriever, SearchMode, deciding_facts
 from harness.models.base import EmbeddingModel, Vectors
 from harness.models.deciding import versions_of
 
@@ -40,7 +40,7 @@ class TrainingIndex:
     ) -> None:
         self._items = tuple(items)
         self._embedding = embedding
-        self._retriever = Retriever([item.id for item in self._items], lexical, dense, embedding)
+        self.retriever = Retriever([item.id for item in self._items], lexical, dense, embedding)
         self._groups = _groups_of(self._items)
         self.facts = index_facts(self._items, embedding)
         self.digest = index_digest(self._items, embedding)
@@ -65,14 +65,9 @@ class TrainingIndex:
         return len(self._items)
 
     @property
-    def default_mode(self) -> SearchMode:
-        """Fused where there is an embedding model, lexical where there is none."""
-        return self._retriever.default_mode
-
-    @property
     def vectors(self) -> Vectors | None:
         """The rows' vectors in their order; None without an embedding model."""
-        dense = self._retriever.dense
+        dense = self.retriever.dense
         return None if dense is None else dense.vectors
 
     @property
@@ -80,58 +75,36 @@ class TrainingIndex:
         """The model of the vectors."""
         return None if self._embedding is None else self._embedding.identity
 
-    @property
-    def modes(self) -> tuple[SearchMode, ...]:
-        """The searches that it can make."""
-        return self._retriever.modes
-
     def describe(self, mode: SearchMode | None = None) -> str:
         """How rows are found, in one sentence for the report.
 
         Args:
-            mode: `default_mode` when None.
+            mode: the retriever's default when None.
         """
-        return self._retriever.describe(f"{len(self)} training rows", mode)
-
-    def search(
-        self, texts: str | Sequence[str], k: int, *, mode: SearchMode | None = None
-    ) -> list[tuple[Neighbour, ...]]:
-        """The k nearest rows of each text, nearest first; fewer where fewer match.
-
-        Args:
-            mode: `default_mode` when None.
-
-        Raises:
-            UsageError: k is below 1, or the mode needs an embedding model and there is none.
-        """
-        return self._retriever.search(texts, k, mode=mode)
-
-    def usage_of(self, text: str, mode: SearchMode | None = None) -> Usage | None:
-        """What embedding a query used of a service; None where none was asked."""
-        return self._retriever.usage_of(text, mode)
+        return self.retriever.describe(f"{len(self)} training rows", mode)
 
     @property
     def indexed(self) -> Usage | None:
         """What embedding the rows used of a service; None where none was asked."""
-        return self._retriever.indexed([item.text for item in self._items])
+        return self.retriever.indexed([item.text for item in self._items])
 
     def search_without_self(
         self, items: Sequence[Item], k: int, *, mode: SearchMode | None = None
     ) -> list[tuple[Neighbour, ...]]:
-        """As `search`, for rows that may stand in the index themselves.
+        """As `retriever.search`, for rows that may stand in the index themselves.
 
         Left out: the row itself, rows of its cluster and rows with the same text, so that a model
         trained with retrieved examples never reads its own answer there.
 
         Raises:
-            UsageError: as `search`.
+            UsageError: as `retriever.search`.
         """
         hidden = [self._hidden_for(item) for item in items]
         texts = [item.text for item in items]
         own = self.vectors
         if own is not None and texts == [item.text for item in self._items]:
-            return self._retriever.search_hiding(texts, hidden, k, mode, lambda _: own)
-        return self._retriever.search_hiding(texts, hidden, k, mode, self._retriever.embedded)
+            return self.retriever.search_hiding(texts, hidden, k, mode, lambda _: own)
+        return self.retriever.search_hiding(texts, hidden, k, mode, self.retriever.embedded)
 
     def _hidden_for(self, item: Item) -> Ranking:
         rows = {row for key in _group_keys(item) for row in self._groups.get(key, ())}
@@ -144,7 +117,7 @@ class TrainingIndex:
             StoreError: the folder cannot be written.
         """
         try:
-            self._retriever.lexical.save(folder / "bm25")
+            self.retriever.lexical.save(folder / "bm25")
             if self.vectors is not None:
                 np.save(folder / "vectors.npy", self.vectors, allow_pickle=False)
             # Written last: an index without it is an interrupted one.
@@ -206,16 +179,10 @@ def index_digest(items: Sequence[Item], embedding: EmbeddingModel | None) -> str
 def index_facts(items: Sequence[Item], embedding: EmbeddingModel | None) -> dict[str, object]:
     """Everything that decides what a search finds, the rows by their digest."""
     rows = json.dumps([[item.id, item.text, item.cluster] for item in items])
-    embedder = None
-    if embedding is not None:
-        identity = embedding.identity
-        embedder = {"id": identity.id, "revision": identity.revision, **dict(identity.decides)}
     return {
         "schema": _SCHEMA,
         "rows": hashlib.sha256(rows.encode()).hexdigest(),
-        "lexical": [TOKENISER, K1, B],
-        "embedding": embedder,
-        "fusion": [RRF_K, DEPTH],
+        **deciding_facts(TOKENISER, None if embedding is None else embedding.identity),
         **dict(versions_of("bm25s", "numpy")),
     }
 

@@ -51,7 +51,7 @@ class RowVote:
 
     def logprobs(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Log-probability of each label, a row a text."""
-        found = self.index.search(texts, self.vote.k, mode=self.vote.mode)
+        found = self.index.retriever.search(texts, self.vote.k, mode=self.vote.mode)
         return np.array([self.voters.logprobs(near, self.vote.power, self.certainty) for near in found])
 
 

@@ -45,10 +45,9 @@ from harness.knowledge.documents import (
     files_of,
     read_document,
 )
-from harness.knowledge.fuse import RRF_K
 from harness.knowledge.language import language_of
-from harness.knowledge.lexical import BEGINNINGS, K1, B, LexicalIndex, words_and_beginnings
-from harness.knowledge.retriever import DEPTH, Retriever, SearchChoice, SearchMode, search_of
+from harness.knowledge.lexical import BEGINNINGS, LexicalIndex, words_and_beginnings
+from harness.knowledge.retriever import Retriever, SearchChoice, SearchMode, deciding_facts, search_of
 from harness.models.base import EmbeddingModel, Vectors
 from harness.models.deciding import versions_of
 
@@ -214,14 +213,9 @@ class PassageIndex:
     def facts(self) -> dict[str, object]:
         """Everything that decides what a search finds, the passages by their digest."""
         passages = json.dumps([[one.id, one.whole] for one in self.passages])
-        identity = self.record.embedding
         return {
             "passages": hashlib.sha256(passages.encode()).hexdigest(),
-            "lexical": [BEGINNINGS, K1, B],
-            "embedding": None
-            if identity is None
-            else {"id": identity.id, "revision": identity.revision, **dict(identity.decides)},
-            "fusion": [RRF_K, DEPTH],
+            **deciding_facts(BEGINNINGS, self.record.embedding),
             "languages": [list(self.record.reads), list(self.record.languages)],
             **dict(versions_of("bm25s", "numpy", "py3langid")),
         }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from advisor.money.usage import Usage, add
+from advisor.money.usage import Usage
 from harness.core.records import Neighbour
+from harness.knowledge.retriever import identity_facts
 from harness.models.base import RankingModel
 
 
@@ -19,8 +20,7 @@ class Reranking:
     @property
     def facts(self) -> Mapping[str, object]:
         """Everything that decides an order."""
-        identity = self._model.identity
-        return {"id": identity.id, "revision": identity.revision, **dict(identity.decides), "from": self.most}
+        return {**identity_facts(self._model.identity), "from": self.most}
 
     @property
     def words(self) -> str:
@@ -61,9 +61,3 @@ class Reranking:
             for rank, (near, score) in enumerate(best, 1)
         ]
         return (*ranked, *rest)
-
-
-def added(*parts: Usage | None) -> Usage | None:
-    """What several steps of finding used together; None where no service was asked."""
-    known = [part for part in parts if part is not None]
-    return add(known) if known else None

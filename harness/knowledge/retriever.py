@@ -14,7 +14,7 @@ import numpy as np
 
 from advisor.money.usage import Usage, add
 from harness.core.errors import UsageError
-from harness.core.records import Neighbour
+from harness.core.records import ModelIdentity, Neighbour
 from harness.knowledge.dense import DenseIndex
 from harness.knowledge.fuse import RRF_K, Ranking, Scores, reciprocal_rank_fusion, top
 from harness.knowledge.lexical import K1, B, LexicalIndex
@@ -223,9 +223,32 @@ class Retriever:
 
 def indexing_usage(embedding: EmbeddingModel | None, texts: Sequence[str]) -> Usage | None:
     """What embedding texts once used of a service; None where none was asked."""
-    parts = () if embedding is None else (embedding.usage_of(text, query=False) for text in texts)
+    return None if embedding is None else added(*(embedding.usage_of(text, query=False) for text in texts))
+
+
+def added(*parts: Usage | None) -> Usage | None:
+    """What several steps of finding used together; None where no service was asked."""
     known = [part for part in parts if part is not None]
     return add(known) if known else None
+
+
+def deciding_facts(cut: str, identity: ModelIdentity | None) -> dict[str, object]:
+    """What decides what a search finds, beside its texts.
+
+    Args:
+        cut: the name of what makes words of a text.
+        identity: of the embedding model, where there is one.
+    """
+    return {
+        "lexical": [cut, K1, B],
+        "embedding": None if identity is None else identity_facts(identity),
+        "fusion": [RRF_K, DEPTH],
+    }
+
+
+def identity_facts(identity: ModelIdentity) -> dict[str, object]:
+    """A model that finds, by what decides its answers."""
+    return {"id": identity.id, "revision": identity.revision, **dict(identity.decides)}
 
 
 def _scored(scores: Scores, depth: int) -> list[tuple[int, float]]:

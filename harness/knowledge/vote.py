@@ -116,10 +116,12 @@ class Voters:
         if not dev:
             return ()
         texts = [item.text for item in dev]
-        found = {mode: index.search(texts, max(COUNTS), mode=mode) for mode in index.modes}
+        found = {
+            mode: index.retriever.search(texts, max(COUNTS), mode=mode) for mode in index.retriever.modes
+        }
         truth = np.array([self.labels.index(item.label) for item in dev])
         tried = []
-        for vote in votes_of(index.modes):
+        for vote in votes_of(index.retriever.modes):
             rows = np.array([self.logprobs(near[: vote.k], vote.power) for near in found[vote.mode]])
             right, sure = rows.argmax(axis=1) == truth, rows[np.arange(len(dev)), truth]
             tried.append(TriedVote(vote=vote, accuracy=float(right.mean()), logprob=float(sure.mean())))
@@ -129,7 +131,7 @@ class Voters:
         """What makes dev's labels likeliest, of `EVEN` each with its best temperature."""
         if not dev:
             return VoteProbability(even=1)
-        found = index.search([item.text for item in dev], vote.k, mode=vote.mode)
+        found = index.retriever.search([item.text for item in dev], vote.k, mode=vote.mode)
         truth = np.array([self.labels.index(item.label) for item in dev])
         best = (math.inf, VoteProbability())
         for even in EVEN:

@@ -24,7 +24,7 @@ from harness.tasks.labels import answer_text, read_label
 from harness.tasks.measures import Measuring
 from harness.tasks.records import Combined, Guide, Metric, Nouns, PromptLimits, Score
 from harness.tasks.scored import Scored
-from harness.tasks.wording import clip, example_turns, messages_digest
+from harness.tasks.wording import check_sends, clip, example_turns, messages_digest
 
 LEVELS = " > "
 """Between the levels of a label that is made of several columns."""
@@ -92,6 +92,7 @@ class ClassificationTask:
         Raises:
             ValueError: for an option that calls no language model.
         """
+        check_sends(option)
         match option:
             case Option.PROMPT:
                 system = (
@@ -100,19 +101,8 @@ class ClassificationTask:
                 )
             case Option.RETRIEVE:
                 system = self._beside_examples(guide)
-            case Option.TUNE | Option.TUNE_RETRIEVE:
-                system = _TUNED_TASK
-            case (
-                Option.FLOOR
-                | Option.NEIGHBOURS
-                | Option.LINEAR
-                | Option.ENCODER
-                | Option.ROUTE
-                | Option.EXTERNAL
-            ):
-                raise ValueError(f"{option.value} sends no messages")
             case _:
-                assert_never(option)
+                system = _TUNED_TASK
         examples = () if option in (Option.PROMPT, Option.TUNE) else shown
         return (
             Message(role="system", content=system),

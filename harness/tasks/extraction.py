@@ -31,7 +31,7 @@ from harness.tasks.measures import Measuring, everything, mean
 from harness.tasks.records import Combined, Guide, Metric, Nouns, PromptLimits, Score
 from harness.tasks.scored import Scored
 from harness.tasks.spans import in_text, places
-from harness.tasks.wording import clip, example_turns, messages_digest
+from harness.tasks.wording import check_sends, clip, example_turns, messages_digest
 
 PROMPT_VERSION = "extraction-1"
 PROMPT_VERSIONS = (PROMPT_VERSION,)
@@ -100,22 +100,9 @@ class ExtractionTask:
     ) -> tuple[Message, ...]:
         """The guide to the fields, or one line for a tuned model; examples as turns; the message."""
         user = Message(role="user", content=clip(item.text, self._limits.item_chars))
-        match option:
-            case Option.PROMPT | Option.RETRIEVE:
-                system = self._guide(guide, examples=option is Option.RETRIEVE)
-            case Option.TUNE | Option.TUNE_RETRIEVE:
-                system = _TUNED_TASK
-            case (
-                Option.FLOOR
-                | Option.NEIGHBOURS
-                | Option.LINEAR
-                | Option.ENCODER
-                | Option.ROUTE
-                | Option.EXTERNAL
-            ):
-                raise ValueError(f"{option.value} sends no messages")
-            case _:
-                assert_never(option)
+        check_sends(option)
+        guided = option.traits.prompted
+        system = self._guide(guide, examples=option is Option.RETRIEVE) if guided else _TUNED_TASK
         turns = example_turns(shown, self.target_text, self._limits.example_chars)
         return (Message(role="system", content=system), *turns, user)
 

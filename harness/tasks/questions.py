@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence, Set
-from typing import Any, assert_never
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from harness.tasks.question_breakdown import (
 from harness.tasks.records import Combined, Guide, Metric, Nouns, PromptLimits, Score
 from harness.tasks.scored import Scored
 from harness.tasks.support import statements, unsupported
-from harness.tasks.wording import NOT_THERE, clip, example_turns, in_words, messages_digest
+from harness.tasks.wording import NOT_THERE, check_sends, clip, example_turns, in_words, messages_digest
 
 PROMPT_VERSION = "question-answering-1"
 PROMPT_VERSIONS = (PROMPT_VERSION,)
@@ -166,22 +166,8 @@ class QuestionTask:
         self, option: Option, item: Item, shown: Sequence[Item] = (), guide: Guide = Guide.NAMES
     ) -> tuple[Message, ...]:
         """The question alone; answered questions shown with it stand before it as turns."""
-        match option:
-            case Option.PROMPT | Option.RETRIEVE | Option.TUNE_RETRIEVE:
-                system = _CLOSED_BOOK
-            case Option.TUNE:
-                system = _TUNED_TASK
-            case (
-                Option.FLOOR
-                | Option.NEIGHBOURS
-                | Option.LINEAR
-                | Option.ENCODER
-                | Option.ROUTE
-                | Option.EXTERNAL
-            ):
-                raise ValueError(f"{option.value} sends no messages")
-            case _:
-                assert_never(option)
+        check_sends(option)
+        system = _TUNED_TASK if option is Option.TUNE else _CLOSED_BOOK
         turns = example_turns(shown, self.target_text, self._limits.example_chars)
         return (Message(role="system", content=system), *turns, self._question(item))
 

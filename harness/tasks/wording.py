@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from advisor.options import Option
 from harness.core.records import Item, Message, Target
 from harness.core.references import Reference
 
@@ -63,3 +64,13 @@ def messages_digest(messages: Iterable[Message]) -> str:
     """Sha256 (hex) of messages: a changed word changes it."""
     written = [[message.role, message.content] for message in messages]
     return hashlib.sha256(json.dumps(written).encode()).hexdigest()
+
+
+def check_sends(option: Option) -> None:
+    """Check that an option asks a language model.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    if not option.traits.needs_model:
+        raise ValueError(f"{option.value} sends no messages")

@@ -17,7 +17,7 @@ from harness.arms.linear import LinearArm
 from harness.arms.prompt import PromptArm
 from harness.arms.retrieve import RetrieveArm, RetrieveSettings
 from harness.arms.tune import TuneArm
-from harness.core.records import ArmId, Label
+from harness.core.records import ArmId, Label, Message
 from harness.knowledge import index
 from harness.knowledge.index import TrainingIndex
 from harness.models.settings import ModelSettings
@@ -75,8 +75,11 @@ def test_the_embedding_model_is_in_the_key(option: Option, monkeypatch: pytest.M
 def test_the_wording_of_the_prompt_is_in_the_key(option: Option, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where somebody forgets to raise the prompt's version."""
     before = config_digest(build(option).config)
-    real = classification._system
-    monkeypatch.setattr(classification, "_system", lambda text: real(text + " Please."))
+
+    def polite(role: Any, content: str) -> Message:
+        return Message(role=role, content=f"{content} Please.")
+
+    monkeypatch.setattr(classification, "Message", polite)
     assert config_digest(build(option).config) != before
 
 

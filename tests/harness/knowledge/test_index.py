@@ -60,7 +60,7 @@ def ids(found: list[tuple]) -> list[list[str]]:
 
 def test_nearest_first_with_ranks_from_one() -> None:
     index = TrainingIndex.build(ROWS, LetterCounts())
-    [found] = index.search("card declined at shop", 4)
+    [found] = index.retriever.search("card declined at shop", 4)
     assert [n.rank for n in found] == [1, 2, 3, 4]
     assert [n.score for n in found] == sorted((n.score for n in found), reverse=True)
     assert found[0].item_id == "a"
@@ -70,16 +70,18 @@ def test_fused_is_the_fusion_of_the_two() -> None:
     index = TrainingIndex.build(ROWS, LetterCounts())
     query = "export my card invoices"
     place = {row.id: n for n, row in enumerate(ROWS)}
-    both = [ids(index.search(query, 6, mode=mode))[0] for mode in (SearchMode.LEXICAL, SearchMode.DENSE)]
+    both = [
+        ids(index.retriever.search(query, 6, mode=mode))[0] for mode in (SearchMode.LEXICAL, SearchMode.DENSE)
+    ]
     expected = reciprocal_rank_fusion([[place[own] for own in ranking] for ranking in both])
-    [found] = index.search(query, 6)
+    [found] = index.retriever.search(query, 6)
     assert [(place[n.item_id], n.score) for n in found] == expected
 
 
 def test_dense_scores_are_cosines() -> None:
     model = LetterCounts()
     index = TrainingIndex.build(ROWS, model)
-    [found] = index.search("zebra", 6, mode=SearchMode.DENSE)
+    [found] = index.retriever.search("zebra", 6, mode=SearchMode.DENSE)
     query = model.embed(["zebra"])[0]
     for neighbour in found:
         row = next(row for row in ROWS if row.id == neighbour.item_id)
@@ -89,13 +91,13 @@ def test_dense_scores_are_cosines() -> None:
 def test_one_text_and_many_find_the_same() -> None:
     index = TrainingIndex.build(ROWS, LetterCounts())
     texts = [row.text for row in ROWS]
-    assert index.search(texts, 3) == [index.search(text, 3)[0] for text in texts]
-    assert index.search([], 3) == []
+    assert index.retriever.search(texts, 3) == [index.retriever.search(text, 3)[0] for text in texts]
+    assert index.retriever.search([], 3) == []
 
 
 def test_smaller_k_is_a_prefix() -> None:
     index = TrainingIndex.build(ROWS, LetterCounts())
-    [six], [two] = index.search("my card", 6), index.search("my card", 2)
+    [six], [two] = index.retriever.search("my card", 6), index.retriever.search("my card", 2)
     assert six[:2] == two
 
 
@@ -105,17 +107,17 @@ def test_own_row_cluster_and_equal_texts_are_left_out() -> None:
     assert set(found[0]) == {"b", "c", "d", "f"}
     assert set(found[1]) == {"a", "d", "e", "f"}
     outsider = item("dev", "close the account", None)
-    assert ids(index.search_without_self([outsider], 6)) == ids(index.search(outsider.text, 6))
+    assert ids(index.search_without_self([outsider], 6)) == ids(index.retriever.search(outsider.text, 6))
 
 
 def test_without_an_embedder_it_is_lexical_and_says_so() -> None:
     index = TrainingIndex.build(ROWS)
-    assert index.default_mode is SearchMode.LEXICAL
+    assert index.retriever.default_mode is SearchMode.LEXICAL
     assert "no embedding model was given" in index.describe()
-    assert ids(index.search(["invoices", "unheard"], 3)) == [["c"], []]
+    assert ids(index.retriever.search(["invoices", "unheard"], 3)) == [["c"], []]
     for mode in (SearchMode.DENSE, SearchMode.FUSED):
         with pytest.raises(UsageError, match="no vectors"):
-            index.search("card", 3, mode=mode)
+            index.retriever.search("card", 3, mode=mode)
 
 
 def test_description_names_model_and_fusion() -> None:
@@ -128,7 +130,7 @@ def test_bad_requests() -> None:
     with pytest.raises(UsageError, match="no training rows"):
         TrainingIndex.build([])
     with pytest.raises(UsageError, match="must be positive"):
-        TrainingIndex.build(ROWS).search("card", 0)
+        TrainingIndex.build(ROWS).retriever.search("card", 0)
 
 
 def test_digest_changes_with_rows_and_embedder_only() -> None:
@@ -146,7 +148,7 @@ def test_saved_and_loaded_it_finds_the_same(tmp_path: Path, with_model: bool) ->
     index.save(tmp_path / "i")
     again = TrainingIndex.load(tmp_path / "i", ROWS, model)
     assert again.digest == index.digest
-    assert again.search("my card", 4) == index.search("my card", 4)
+    assert again.retriever.search("my card", 4) == index.retriever.search("my card", 4)
     assert again.search_without_self(ROWS, 4) == index.search_without_self(ROWS, 4)
 
 
@@ -174,7 +176,7 @@ def test_damaged_index_is_refused_and_rebuilt_by_the_cache(tmp_path: Path, damag
     with pytest.raises(StoreError):
         TrainingIndex.load(folder, ROWS, model)
     again = TrainingIndex.load_or_build(tmp_path, ROWS, model)
-    assert again.search("my card", 3) == index.search("my card", 3)
+    assert again.retriever.search("my card", 3) == index.retriever.search("my card", 3)
     assert json.loads((folder / "index.json").read_text())["digest"] == index.digest
 
 

@@ -97,7 +97,7 @@ def test_certainty_is_what_makes_the_labels_of_dev_likeliest() -> None:
     chosen = voters.certainty_on(index, vote, dev)
 
     def loss(certainty: VoteProbability) -> float:
-        found = index.search([item.text for item in dev], 2, mode=SearchMode.LEXICAL)
+        found = index.retriever.search([item.text for item in dev], 2, mode=SearchMode.LEXICAL)
         rows = [voters.logprobs(near, 0, certainty) for near in found]
         return -sum(row[0 if i.label == "bill" else 1] for row, i in zip(rows, dev, strict=True))
 
