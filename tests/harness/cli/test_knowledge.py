@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.knowledge.test_documents import pdf, zipped
 from tests.support.desk import Command
 
 
@@ -56,6 +57,21 @@ def test_a_question_in_no_language_of_the_documents_is_named(harness: Command, h
     asked = "Combien de jours de congé parental avons-nous ?"
     assert "reads as fr, the documents as en" in " ".join(harness("knowledge", "search", asked).out.split())
     assert "reads as" not in harness("knowledge", "search", "How many days of leave do we have?").out
+
+
+def test_a_folder_of_bad_files_is_built_and_each_is_named(harness: Command, handbook: Path) -> None:
+    """A zip bomb, copies, a long PDF beside one that is cut off: what can be read is, the rest says why."""
+    (handbook / "bomb.docx").write_bytes(zipped(2**29))
+    for number in range(50):
+        (handbook / f"copy-{number}.md").write_text("# Weather\n\nSnow days are free.\n")
+    pages = "#pagebreak()\n".join(f"= Rule {n}\nRule {n} allows {n} days.\n" for n in range(1, 41))
+    (handbook / "rules.pdf").write_bytes(pdf(pages))
+    built = harness("knowledge", "build", "handbook", "--embedding", "")
+    assert built.code == 0 and "Traceback" not in built.err
+    said = " ".join(built.out.split())
+    assert "3 documents" in said and "50 further files are copies" in said
+    assert "bomb.docx: unpacks to far more than a document holds" in said and "scan.pdf: damaged" in said
+    assert "rules.pdf > page" in " ".join(harness("knowledge", "search", "Rule 31?", "-k", "1").out.split())
 
 
 @pytest.mark.parametrize(

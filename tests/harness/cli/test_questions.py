@@ -61,6 +61,10 @@ def test_a_users_own_questions_from_documents_to_a_report(harness: Command, tmp_
     explained = harness("explain", "latest", item["id"])
     assert explained.code == 0, explained.err
     assert "Passages of the documents shown with the question" in explained.out
+    hostile = harness("robustness", "latest", "--inject", "4")  # orders in the passages that are found
+    assert hostile.code == 0, hostile.err
+    told = " ".join(hostile.out.split())
+    assert "Best sentence of the documents" in told and "got the answer that was ordered" in told
     (tmp_path / "handbook" / "house.md").write_text("# House\n\nNothing.\n")  # what was shown then is kept
     assert "in the hall" in (run / "passages.jsonl").read_text(encoding="utf-8")
     assert harness("explain", "latest", item["id"]).out == explained.out
