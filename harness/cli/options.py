@@ -404,8 +404,10 @@ class RowOptions:
         asked = {"text": tuple(split_names(self.text)) or ("question",), "answer": (self.answer or "answer",)}
         with suppress(DataError):  # what no table is, is said where its rows are read
             columns = self._columns(self.questions)
-            if match_columns(asked, columns).missing:
-                raise self._unnamed(self.questions, "question and answer", columns)
+            missing = match_columns(asked, columns).missing
+            if missing:
+                file = f"{self.questions} without {', '.join(missing)}"
+                raise self._unnamed(file, "question and answer", columns)
 
     def _columns(self, file: str) -> tuple[str, ...]:
         """The columns there are to choose from."""
