@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from harness.models.base import ChatReply, ChatRequest
 from harness.models.deciding import file_digest, versions_of
 from harness.models.local.choice_tree import ChoiceTree, Following, choice_tree, label_scores, log_sum
 from harness.models.local.engine_address import ask_json
+from harness.models.local.gguf_header import header_values
 from harness.models.local.held_tokens import WRITTEN, json_grammar
 
 _ROOM = 64  # tokens an answer may take at most
@@ -54,7 +56,7 @@ class LlamaAnswerer:
         """Load the file.
 
         Raises:
-            MissingExtra: without xllamacpp or gguf.
+            MissingExtra: without xllamacpp.
             ModelUnavailable: if llama.cpp cannot load it.
         """
         if not file.is_file():
@@ -251,22 +253,15 @@ def special_tokens(file: Path) -> tuple[str, ...]:
     """The control tokens of a GGUF file, as they are written.
 
     Raises:
-        MissingExtra: without gguf.
         ModelUnavailable: if the file cannot be read.
     """
     try:
-        import gguf
-    except ImportError as error:
-        raise MissingExtra.of("gguf", "local") from error
-    try:
-        fields = gguf.GGUFReader(file).fields
-        types = fields["tokenizer.ggml.token_type"].contents()
-        tokens = fields["tokenizer.ggml.tokens"]
-        control = [number for number, kind in enumerate(types) if kind in (3, 4)]
-        found = [bytes(tokens.parts[tokens.data[number]]).decode() for number in control]
-    except (KeyError, ValueError, IndexError, UnicodeDecodeError) as error:
+        found = header_values(file)
+        tokens, kinds = found["tokenizer.ggml.tokens"], array("i", bytes(found["tokenizer.ggml.token_type"]))
+        control = [bytes(token).decode() for token, kind in zip(tokens, kinds, strict=True) if kind in (3, 4)]
+    except (KeyError, ValueError, TypeError) as error:
         raise ModelUnavailable("This GGUF file has no tokenizer that can be read.", got=str(file)) from error
-    return tuple(token for token in found if len(token) > 2)
+    return tuple(token for token in control if len(token) > 2)
 
 
 def inert(message: Message, special: Sequence[str]) -> str:

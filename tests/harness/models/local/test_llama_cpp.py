@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import struct
 
 import pytest
 
@@ -93,9 +94,15 @@ def test_grammars():
 def test_what_is_no_gguf_file_is_said(tmp_path):
     with pytest.raises(ModelUnavailable, match="no such GGUF file"):
         LlamaAnswerer("x", tmp_path / "none.gguf")
-    (tmp_path / "bad.gguf").write_bytes(b"GGUF but not really")
-    with pytest.raises(ModelUnavailable):
-        LlamaAnswerer("x", tmp_path / "bad.gguf")
+    head = b"GGUF" + struct.pack("<IQQ", 3, 0, 1)
+    for bad in (
+        *(b"", b"GGUF", b"GGUF but not really", head, head + struct.pack("<Q", 2**63)),
+        head + struct.pack("<Q1sIIQ", 1, b"k", 9, 9, 2**60),  # a list of lists
+        head + struct.pack("<Q1sIIQ", 1, b"k", 9, 5, 2**60),  # more numbers than the file has bytes
+    ):
+        (tmp_path / "bad.gguf").write_bytes(bad)
+        with pytest.raises(ModelUnavailable, match="no tokenizer that can be read"):
+            LlamaAnswerer("x", tmp_path / "bad.gguf")
 
 
 SCHEMA = {
