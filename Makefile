@@ -20,9 +20,10 @@ view: setup ## Show the runs in a browser
 	$(BIN)/harness view
 
 # Two workers on two cores: more threads than one each would only wait for each other. A file stays with one
-# worker, so that what its tests share is made once.
+# worker, so that what its tests share is made once; compiled once too, for the processes that tests start.
 test: models ## Run all tests
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= \
+		$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-durability: models ## Kills, faults, full disks and damaged files by the dozen (minutes)
 	$(BIN)/python -m pytest tests/durability -m "durability or not durability" -s

@@ -1,4 +1,4 @@
-"""The shape of the code as tests: who imports whom, which rooms are pure, what an import loads."""
+"""The shape of the code as tests: which rooms are pure, what an import loads."""
 
 from __future__ import annotations
 
@@ -195,19 +195,6 @@ def test_the_look_itself_lets_pure_code_pass(line: str) -> None:
     assert not list(impurities(line))
 
 
-def test_the_import_contracts_are_kept() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c(['--no-cache'])"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert ", 0 broken" in done.stdout
-
-
 def _imports_outside_functions(tree: ast.Module) -> Iterator[str]:
     stack: list[ast.AST] = list(tree.body)
     while stack:
@@ -280,14 +267,6 @@ def test_help_loads_nothing_heavy(package: str, word: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert word in done.stdout
-
-
-def test_importing_the_packages_loads_nothing_heavy() -> None:
-    code = f"import sys, advisor, harness; assert not [n for n in {HEAVY!r} if n in sys.modules]"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_every_folder_of_modules_is_a_package() -> None:

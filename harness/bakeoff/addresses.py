@@ -12,7 +12,6 @@ from harness.core.errors import MissingExtra, ModelUnavailable, UsageError
 from harness.core.records import ModelIdentity
 from harness.models.api.destinations import OWN_HOSTS, destination, is_loopback, key_for
 from harness.models.api.library import endpoint, key_variable, load_litellm, own_key, require_key
-from harness.models.api.vectors import place_of
 from harness.models.resolve import HubModel, ModelSource, Provider, local_folder, resolve
 from harness.models.settings import ModelSettings
 from harness.models.tuning_api.providers import tuned_name
@@ -34,6 +33,8 @@ def check_addresses(plan: ExperimentPlan, context: Context) -> None:
         MissingExtra: a hub model needs a package that is not installed.
         UsageError: for arms whose host is not where the plan's data may go.
     """
+    from harness.models.api.vectors import place_of  # late: it loads what calls over the network need
+
     check_residency(plan, context)
     for model, address in served_searches(plan):
         _, where = place_of(model, address, context.environ, offline=context.offline)
@@ -91,6 +92,8 @@ def _search_identity(found: tuple[tuple[str, str], ...]) -> ModelIdentity | None
 
 def search_hosts(arm: ArmPlan, plan: ExperimentPlan, context: Context) -> tuple[str, ...]:
     """The hosts that texts of an arm leave this machine for to be embedded or ranked; none of one's own."""
+    from harness.models.api.vectors import place_of  # late: it loads what calls over the network need
+
     embedded = _embeds(plan) if embeds(arm) else ()
     asked = (*embedded, *(_ranks(plan) if arm.option is Option.RETRIEVE else ()))
     places = [place_of(model, base, context.environ, offline=False) for model, base in asked]

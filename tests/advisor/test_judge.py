@@ -24,7 +24,7 @@ from advisor.text import advice_text
 from tests.advisor.helpers import USE_CASES, basis
 
 JUDGE = Judge(rubric=basis().rubric, market=basis().market, bands=basis().bands)
-MODEST = settings(max_examples=60, deadline=None)
+MODEST = settings(max_examples=60)
 COSTS = st.decimals(Decimal("0.001"), Decimal(50), places=3)
 INCUMBENTS = st.builds(
     Incumbent,

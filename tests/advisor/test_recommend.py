@@ -103,7 +103,6 @@ FORGETTABLE = (
 
 
 @given(USE_CASES, st.sampled_from(FORGETTABLE), st.sampled_from(list(ADVISED)))
-@settings(max_examples=300)
 def test_not_knowing_never_narrows_the_accuracy(case, field, option):
     case = replace(case, prompting_accuracy=None)
     assume(field != "needs_facts" or facts_needed(replace(case, needs_facts=None)) is None)  # silence says no
@@ -137,7 +136,6 @@ def test_labels_enough_for_a_cached_prompt_make_it_cheaper_and_the_range_holds_t
 
 
 @given(st.data(), st.sampled_from(RANGED), st.sampled_from(list(ADVISED)))
-@settings(max_examples=120)
 def test_not_knowing_never_narrows_the_cost(data, field, option):
     """A value inside the assumed range gives an interval inside the one for not knowing it."""
     case = build_case(
@@ -259,7 +257,7 @@ def test_flips_flip(path):
 
 
 @given(USE_CASES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12)
 def test_where_stating_an_assumed_figure_changes_the_advice_nothing_is_said_of_its_limits(case):
     """ "Above about 1 change" and "below about 1 change" cannot both change the advice at 1 change."""
     advice = advise(case)

@@ -6,6 +6,7 @@ The doubles script answers, failures and seconds; one test runs the arms on the 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -106,6 +107,12 @@ def fitted(option: Option, **changes: str) -> Bench:
     return bench
 
 
+@functools.cache
+def shared(option: Option) -> Bench:
+    """One fitted arm for the tests that only ask it."""
+    return fitted(option)
+
+
 def answers(outcomes: list[Outcome]) -> dict[str, object]:
     """What an outcome says, without how long it took."""
     return {
@@ -128,7 +135,7 @@ asking = pytest.mark.parametrize("option", ASKING, ids=lambda o: o.value)
 
 @every
 def test_each_item_gets_exactly_one_outcome(option: Option) -> None:
-    arm = fitted(option).arm
+    arm = shared(option).arm
     found = [outcome.item_id for outcome in arm.predict(ROWS.test)]
     assert sorted(found) == sorted(item.id for item in ROWS.test)
     assert list(arm.predict([])) == []
@@ -143,7 +150,7 @@ def test_replies_in_another_order_keep_their_items(option: Option) -> None:
 
 @every
 def test_answers_are_of_the_text_alone(option: Option) -> None:
-    bench = fitted(option)
+    bench = shared(option)
     honest, blind = list(bench.arm.predict(ROWS.test)), list(bench.arm.predict(poisoned(ROWS.test)))
     assert answers(honest) == answers(blind)
     shown = bench.arm.explain(poisoned(ROWS.test)[0])
@@ -163,7 +170,7 @@ def test_nothing_of_test_is_seen_before_it_is_asked_about(option: Option) -> Non
 @every
 def test_predicting_reads_train_only_for_its_examples(option: Option) -> None:
     """Dev is for choosing: none of its rows is ever shown as an example."""
-    bench = fitted(option)
+    bench = shared(option)
     dev = {item.id for item in ROWS.dev}
     for outcome in bench.arm.predict(ROWS.test):
         assert isinstance(outcome, Completion)
@@ -188,7 +195,7 @@ def test_the_configuration_is_plain_json_and_known_before_fitting(option: Option
 
 @every
 def test_one_by_one_is_the_same_as_together(option: Option) -> None:
-    bench = fitted(option)
+    bench = shared(option)
     together = answers(list(bench.arm.predict(ROWS.test)))
     alone = answers([bench.arm.predict_one(item) for item in ROWS.test])
     if option.traits.encodes:  # padding beside longer rows rounds otherwise
@@ -280,7 +287,7 @@ def test_an_arm_closes_what_it_opened_and_nothing_else(option: Option) -> None:
 
 @every
 def test_a_distribution_is_over_the_labels_in_their_order(option: Option) -> None:
-    for outcome in fitted(option).arm.predict(ROWS.test):
+    for outcome in shared(option).arm.predict(ROWS.test):
         assert isinstance(outcome, Completion) and outcome.choice_logprobs is not None
         assert len(outcome.choice_logprobs) == len(LABELS)
         assert math.fsum(map(math.exp, outcome.choice_logprobs)) == pytest.approx(1.0)
@@ -410,7 +417,7 @@ def embedded(smollm2: Path, minilm: Path, model_cache: Path) -> Iterator[tuple[C
 @pytest.mark.parametrize("option", [Option.LINEAR, Option.PROMPT, Option.RETRIEVE], ids=lambda o: o.value)
 def test_the_embedded_models_keep_it_too(option: Option, embedded: tuple[ChatModel, EmbeddingModel]) -> None:
     chat, embedder = embedded
-    few = ROWS.test[:8]
+    few = ROWS.test[:3]
     name = ArmId(option=option, model="smollm2-135m")
     arm: Arm
     match option:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -53,7 +54,8 @@ def first_at(case: UseCase, volume: float, judge: Judge) -> Choice | None:
     return judge.standing(there, judge.costs(there)).first
 
 
-def turns(case: UseCase) -> list[Turn]:
+@functools.cache
+def turns(case: UseCase) -> tuple[Turn, ...]:
     """What comes first at the lowest volume, and every turn above it, to within a hundredth."""
     judge = judge_of(case)
     grid = [LOW * (HIGH / LOW) ** (step / STEPS) for step in range(STEPS + 1)]
@@ -69,7 +71,7 @@ def turns(case: UseCase) -> list[Turn]:
         found.append(Turn(far, first_at(case, far, judge)))
         if found[-1].first is not there:
             found.append(Turn(high, there))
-    return found
+    return tuple(found)
 
 
 def written(turn: Turn) -> str:

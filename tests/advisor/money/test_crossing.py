@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.money.crossing import Shape, crossing, volumes_around
@@ -57,7 +57,6 @@ def test_an_unknown_cost_is_an_unknown_answer() -> None:
     assert crossing(own(0, "1"), unknown).outcome == "unknown"
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     fixed=st.integers(0, 60),
     query=st.integers(0, 6),

@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.advice import AdvisedAnswer
@@ -52,7 +52,6 @@ def test_every_factor_has_a_source_and_a_function():
 
 
 @given(USE_CASES)
-@settings(max_examples=150)
 def test_contributions_add_up_exactly_to_the_score(case):
     scores = score_of(case)
     for option in ADVISED:
@@ -62,14 +61,12 @@ def test_contributions_add_up_exactly_to_the_score(case):
 
 
 @given(USE_CASES)
-@settings(max_examples=150)
 def test_strengths_lie_between_nought_and_one(case):
     for m in score_of(case).measured:
         assert m.strength is None or 0 <= m.strength <= 1
 
 
 @given(USE_CASES)
-@settings(max_examples=150)
 def test_vetoed_options_are_never_ranked(case):
     scores = score_of(case)
     fallen = {o for o, reasons in vetoes(case, RUBRIC.veto).items() if reasons}
@@ -82,7 +79,6 @@ def test_vetoed_options_are_never_ranked(case):
 
 
 @given(USE_CASES, st.floats(0, 1000), st.floats(0, 1000))
-@settings(max_examples=200)
 def test_more_change_never_raises_tune_over_retrieve(case, one, other):
     slow, fast = sorted((one, other))
     before = score_of(replace(case, knowledge_changes_per_month=slow))
@@ -93,7 +89,6 @@ def test_more_change_never_raises_tune_over_retrieve(case, one, other):
 
 
 @given(USE_CASES, st.integers(1, 10**5), st.integers(1, 10**5))
-@settings(max_examples=200)
 def test_more_examples_never_lower_tune_against_prompt(case, one, other):
     few, many = sorted((one, other))
     leads = []
@@ -104,7 +99,6 @@ def test_more_examples_never_lower_tune_against_prompt(case, one, other):
 
 
 @given(USE_CASES, st.floats(1, 1e6), st.floats(1, 1e6))
-@settings(max_examples=100)
 def test_a_tighter_latency_never_helps_a_prompt_against_a_linear_model(case, one, other):
     tight, loose = sorted((one, other))
     leads = []

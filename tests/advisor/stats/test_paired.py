@@ -85,7 +85,6 @@ tables = st.integers(1, 400).flatmap(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(tables, st.sampled_from([0.80, 0.95, 0.99375]))
 def test_an_interval_leaves_out_0_just_where_its_test_is_below_alpha(table, level):
     b, c, n = table
@@ -97,7 +96,7 @@ def test_an_interval_leaves_out_0_just_where_its_test_is_below_alpha(table, leve
     assert (mirrored.low, mirrored.high) == pytest.approx((-got.high, -got.low), abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 120), st.integers(0, 300))
 def test_at_a_fixed_number_of_differing_items_both_ends_rise_with_the_lead(differing, alike):
     n = differing + alike
@@ -115,7 +114,7 @@ ORDER = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 120), st.integers(0, 2000), st.sampled_from([0.005, 0.02, 0.1]))
 def test_the_word_only_moves_towards_the_leading_arm(differing, alike, margin):
     n = differing + alike

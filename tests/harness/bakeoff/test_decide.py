@@ -101,7 +101,6 @@ def test_a_broken_limit_bars_an_arm() -> None:
     assert [arm.arm for arm in contenders(results.arms, limits)] == [TUNE]
 
 
-@settings(max_examples=300, deadline=None)
 @given(cases())
 def test_what_holds_for_every_run(results: BakeoffResults) -> None:
     verdict = results.verdict
@@ -117,7 +116,6 @@ def test_what_holds_for_every_run(results: BakeoffResults) -> None:
         assert ahead == (TUNE if verdict.answer is Answer.TUNE else RETRIEVE)
 
 
-@settings(max_examples=150, deadline=None)
 @given(cases(), st.randoms(use_true_random=False))
 def test_the_order_of_arms_and_comparisons_decides_nothing(results: BakeoffResults, random) -> None:
     turned = decide(
@@ -146,7 +144,6 @@ def scaled(arm: ArmResult, time: float, price: Decimal) -> ArmResult:
     )
 
 
-@settings(max_examples=200, deadline=None)
 @given(cases(), st.lists(st.tuples(st.floats(1e-4, 1e4), st.floats(1e-4, 1e4)), min_size=5, max_size=5))
 def test_no_price_and_no_clock_decides_a_word_about_quality(results: BakeoffResults, factors) -> None:
     arms = [
@@ -184,7 +181,7 @@ def of_table(only_tune: int, only_retrieve: int, n: int) -> Comparison:
     return compared(TUNE, RETRIEVE, ends.low, ends.high)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(2, 80), st.integers(0, 1500))
 def test_the_answer_only_moves_towards_tune_as_the_difference_grows(differing: int, alike: int) -> None:
     n, places = differing + alike, []
@@ -194,7 +191,6 @@ def test_the_answer_only_moves_towards_tune_as_the_difference_grows(differing: i
     assert places == sorted(places)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 1500))
 def test_swapping_the_arms_swaps_the_answer(won: int, lost: int, alike: int) -> None:
     n = won + lost + alike + 1

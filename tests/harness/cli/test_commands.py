@@ -178,7 +178,7 @@ def test_a_signal_to_stop_leaves_the_way_on(tmp_path: Path, name: str, code: int
     )
     tickets = write_tickets(tmp_path / "tickets.csv", each=20)
     for words, expected, said in (
-        ([*flags(tickets, *ARMS)], 3, "harness resume 2"),
+        ([*flags(tickets, "--arms", "floor")], 3, "harness resume 2"),
         (["runs"], code, f"stopped by {name}"),
     ):
         process = subprocess.Popen(

@@ -16,7 +16,7 @@ def law(a: float, b: float, c: float, sizes: tuple[int, ...] = SIZES) -> np.ndar
     return a - b * np.array(sizes, dtype=float) ** -c
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(a=st.floats(0.3, 0.99), start=st.floats(0.05, 0.9), c=st.floats(0.2, 1.8))
 def test_a_curve_without_noise_is_found_again(a: float, start: float, c: float) -> None:
     b = a * start * 50**c  # so that the smallest size has accuracy a * (1 - start) > 0
@@ -36,7 +36,7 @@ def test_the_parameters_are_those_of_the_law() -> None:
     assert np.isinf(found.size_for(0.91)[0])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0, 1), min_size=5, max_size=5))
 def test_no_finer_search_fits_better(values: list[float]) -> None:
     """A second implementation: a fine grid over a and c, with b in closed form."""

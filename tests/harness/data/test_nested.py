@@ -24,7 +24,7 @@ def rows(counts: dict[str, int]) -> list[Item]:
 COUNTS = st.dictionaries(st.sampled_from("abcdefg"), st.integers(1, 30), min_size=1, max_size=7)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(COUNTS, st.integers(0, 2**32 - 1))
 def test_subsets_are_nested_and_hold_every_label_they_can(counts: dict[str, int], seed: int) -> None:
     items = rows(counts)
@@ -40,7 +40,7 @@ def test_subsets_are_nested_and_hold_every_label_they_can(counts: dict[str, int]
         assert len(found) == min(size, len(counts))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(COUNTS, st.integers(0, 1000), st.integers(1, 200))
 def test_labels_stay_in_proportion(counts: dict[str, int], seed: int, size: int) -> None:
     """Within one row of the exact share, the row that every label is given first aside."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.records import Evalset, Item, Label
@@ -30,7 +30,6 @@ def items_of(labels: list[str], clusters: list[str | None] | None = None) -> lis
     ]
 
 
-@settings(max_examples=200)
 @given(rows, st.integers(0, 5))
 def test_disjoint_exhaustive_whole_groups_and_every_label_learned(
     drawn: list[tuple[str, str | None]], seed: int

@@ -314,7 +314,7 @@ def test_the_same_run_gives_the_same_bytes() -> None:
 volumes = st.integers(min_value=1, max_value=3_000_000)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     volume=volumes,
     changes=st.floats(min_value=0, max_value=50),
@@ -345,7 +345,7 @@ def test_the_month_is_the_sum_of_its_parts_and_these_of_their_lines(
         assert found.month_usd.low_usd <= found.month_usd.usd <= found.month_usd.high_usd  # type: ignore[operator]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(one=volumes, other=volumes)
 def test_a_month_never_costs_less_at_a_higher_volume(one: int, other: int) -> None:
     few, many = sorted((one, other))

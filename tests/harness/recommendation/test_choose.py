@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.money.ledger import Money
@@ -150,7 +150,6 @@ def test_a_pilot_that_is_worth_it_comes_before_an_arm_to_ship_that_is_not() -> N
     assert chosen(run, against=(TUNE, LINEAR)).turned_down == TUNE, "the one that could be shipped"
 
 
-@settings(max_examples=300, deadline=None)
 @given(cases(), st.booleans(), st.data())
 def test_what_holds_for_every_choice(results: BakeoffResults, with_months: bool, data) -> None:
     months = {}
@@ -172,7 +171,6 @@ def test_what_holds_for_every_choice(results: BakeoffResults, with_months: bool,
     assert chosen(results, months) == choice, "and it is the same every time"
 
 
-@settings(max_examples=150, deadline=None)
 @given(cases(), st.randoms(use_true_random=False))
 def test_the_order_of_arms_chooses_nothing(results: BakeoffResults, random) -> None:
     turned = replace(

@@ -1,11 +1,9 @@
-"""Training twice gives the same bytes, a killed training goes on to the same end."""
+"""Training twice gives the same bytes, a stopped training goes on to the same end."""
 
 import dataclasses
 import json
 import math
 import shutil
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -155,33 +153,6 @@ def test_a_stopped_training_goes_on_to_the_same_end(tuner, whole, step):
     assert _weights(went_on) == _weights(reference)
     assert artefact.curve == trained.curve
     assert artefact.train_s > 1000, "the seconds of all starts"
-
-
-_KILLED = """
-import os, signal, sys
-from pathlib import Path
-from harness.models.settings import ModelSettings
-from harness.training.tuner import LocalTuner, TunerSettings
-from tests.harness.training.samples import conversations, recipe
-base, artefacts = map(Path, sys.argv[1:])
-def say(line):
-    if line.startswith("step 14/"):
-        os.kill(os.getpid(), signal.SIGKILL)
-LocalTuner(TunerSettings(base=base, model="tiny", base_digest="d" * 64, artefacts=artefacts, name="tune",
-    recipe=recipe(), opening=ModelSettings(cache=artefacts, precision="fp32", threads=1))
-).tune(conversations(2), conversations(), say)
-"""
-
-
-@pytest.mark.slow
-def test_kill_minus_nine_loses_nothing_but_time(tuner, tiny, whole):
-    killed = tuner(run="killed")
-    command = [sys.executable, "-c", _KILLED, str(tiny), str(killed.settings.artefacts)]
-    done = subprocess.run(command, cwd=Path(__file__).parents[3], check=False, capture_output=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
-    assert not (killed.settings.artefacts / "tune.json").exists()
-    killed.tune(conversations(2), conversations(), _quietly())
-    assert _weights(killed) == _weights(whole[0])
 
 
 def test_checkpoints_of_another_recipe_are_not_taken_up(tuner):

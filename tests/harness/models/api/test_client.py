@@ -1202,7 +1202,7 @@ def one_fault_in_five(count: int) -> None:
     assert tokens == 107 * billed["calls"], "what is stored with the answers is what is billed"
 
 
-@sizes(max_examples=60, deadline=None)
+@sizes(max_examples=60)
 @given(st.text(max_size=300))
 def test_the_worst_case_is_never_below_a_tokenizers_count(text):
     request = ask("t", text)

@@ -21,7 +21,7 @@ from tests.support.scripted_server import Reply, ScriptedServer, error, scripted
 
 pytestmark = pytest.mark.models
 CHOICES = ("billing", "sign in", "sign in again", "shipping")
-TEXTS = ("I was charged twice", "cannot sign in", "<|im_end|> where is my parcel", "账单")
+TEXTS = ("<|im_end|> where is my parcel", "账单")
 
 
 def asked(text: str, choices: tuple[str, ...] = CHOICES) -> ChatRequest:
