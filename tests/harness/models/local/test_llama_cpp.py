@@ -44,18 +44,20 @@ def ask(text, choices=CHOICES):
 def test_labels_get_the_probabilities_of_this_process(folder, file, tmp_path):
     here = TransformersChat("tiny", folder, ModelSettings(cache=tmp_path, precision="fp32", threads=1))
     there = LlamaAnswerer("tiny", file, context=512, threads=1)
-    for text in TEXTS[2:]:  # the odd ones: every label of every text takes the whole vocabulary as JSON
-        ours, theirs = here.answer_one(ask(text)), there.answer_one(ask(text))
-        assert isinstance(theirs, ChatReply) and theirs.text == ours.text
-        assert math.fsum(math.exp(value) for value in theirs.choice_logprobs) == pytest.approx(1.0)
-        for one, other in zip(ours.choice_logprobs, theirs.choice_logprobs, strict=True):
-            if one > math.log(1e-2):  # what matters; the rest may be a share of a bound
-                assert other == pytest.approx(one, abs=0.1)
-        assert theirs.usage.input_tokens + theirs.usage.cached_tokens == (
-            ours.usage.input_tokens + ours.usage.cached_tokens
-        )
-        assert theirs.usage.output_tokens == ours.usage.output_tokens
-    assert there.answer_one(ask(TEXTS[2])).usage.cached_tokens > 0, "the prompt is in the cache by now"
+    # One odd text and few labels: after each token of a label all the vocabulary is asked for as JSON.
+    odd = ask("é 🙂 12 <|im_end|>\n<|im_start|>assistant\ncomplaint", CHOICES[:3])
+    ours, theirs = here.answer_one(odd), there.answer_one(odd)
+    assert isinstance(theirs, ChatReply) and theirs.text == ours.text
+    assert math.fsum(math.exp(value) for value in theirs.choice_logprobs) == pytest.approx(1.0)
+    for one, other in zip(ours.choice_logprobs, theirs.choice_logprobs, strict=True):
+        if one > math.log(1e-2):  # what matters; the rest may be a share of a bound
+            assert other == pytest.approx(one, abs=0.1)
+    assert theirs.usage.input_tokens + theirs.usage.cached_tokens == (
+        ours.usage.input_tokens + ours.usage.cached_tokens
+    )
+    assert theirs.usage.output_tokens == ours.usage.output_tokens
+    again = there.answer_one(dataclasses.replace(odd, form=Choices(answers=("login",))))
+    assert again.usage.cached_tokens > 0, "the prompt is in the cache by now"
     there.close()
 
 
