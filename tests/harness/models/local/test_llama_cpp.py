@@ -77,7 +77,7 @@ def test_a_prompt_that_does_not_fit_is_a_failure(file):
     small = LlamaAnswerer("tiny", file, context=64, threads=1)
     found = small.answer_one(ask("word " * 200))
     assert found.kind is FailureKind.TOO_LONG and found.attempts == 0
-    assert isinstance(small.answer_one(ask("short")), ChatReply), "and it goes on answering"
+    assert isinstance(small.answer_one(ask("short", ("login",))), ChatReply), "and it goes on answering"
     small.close()
 
 
