@@ -257,9 +257,12 @@ def special_tokens(file: Path) -> tuple[str, ...]:
     """
     try:
         found = header_values(file)
-        tokens, kinds = found["tokenizer.ggml.tokens"], array("i", bytes(found["tokenizer.ggml.token_type"]))
-        control = [bytes(token).decode() for token, kind in zip(tokens, kinds, strict=True) if kind in (3, 4)]
-    except (KeyError, ValueError, TypeError) as error:
+        tokens, stored = found["tokenizer.ggml.tokens"], found["tokenizer.ggml.token_type"]
+        if isinstance(tokens, bytes) or isinstance(stored, list):
+            raise ValueError("the tokens are no texts, or their kinds no numbers")
+        kinds = array("i", stored)
+        control = [token.decode() for token, kind in zip(tokens, kinds, strict=True) if kind in (3, 4)]
+    except (KeyError, ValueError) as error:
         raise ModelUnavailable("This GGUF file has no tokenizer that can be read.", got=str(file)) from error
     return tuple(token for token in control if len(token) > 2)
 
