@@ -18,7 +18,7 @@ from harness.bakeoff.spending import Call, CallLog
 from harness.core.context import Context
 from harness.core.errors import OverBudget
 from harness.core.records import ModelIdentity
-from harness.models.api.budget import SpendGuard, Tally, WorstCase, per_token
+from harness.models.api.budget import SpendGuard, Spending, WorstCase, per_token
 from harness.models.api.embedding import ServedEmbedding
 from harness.models.api.ranking import ServedRanking
 from harness.models.base import ChatModel
@@ -44,7 +44,7 @@ class RunBudget:
         self._journal = journal
         self._log: CallLog | None = None
         self._book: PriceBook | None = None
-        self._tally = Tally()
+        self._tally = Spending()
 
     def guard(self, model: ChatModel) -> None:
         """Set a guard on a served model: it records each call and keeps the budget, where there is one.
@@ -81,7 +81,7 @@ class RunBudget:
         def make() -> SpendGuard:
             log = (CallLog(path), identity.id)
             cost = functools.partial(_cost, price)
-            return SpendGuard(budget, per_token(*dearest), cost, tally=Tally(spent), log=log)
+            return SpendGuard(budget, per_token(*dearest), cost, tally=Spending(spent), log=log)
 
         return make
 

@@ -67,7 +67,7 @@ class Reservation:
     logged: int = 0
 
 
-class Tally:
+class Spending:
     """What was spent and is set aside, in US dollars: one for all models that draw on a budget together."""
 
     def __init__(self, spent_usd: Decimal = Decimal(0)) -> None:
@@ -97,7 +97,7 @@ class SpendGuard:
         worst_case: WorstCase,
         cost_of: CostOf,
         *,
-        tally: Tally | None = None,
+        tally: Spending | None = None,
         log: tuple[Log, str] | None = None,
     ) -> None:
         """Begin with what was spent before.
@@ -115,7 +115,7 @@ class SpendGuard:
         self._worst_case = worst_case
         self._cost_of = cost_of
         self._log = log
-        self._tally = tally or Tally()
+        self._tally = tally or Spending()
 
     @property
     def spent_usd(self) -> Decimal:

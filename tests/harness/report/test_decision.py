@@ -54,9 +54,7 @@ from tests.support.results import (
 )
 
 
-def made(
-    results: RunResults | None = None, for_: str = "pdf", branding: Branding | None = None
-) -> Document:
+def made(results: RunResults | None = None, for_: str = "pdf", branding: Branding | None = None) -> Document:
     return run_document(results or run_results(), closing(), for_, branding=branding or Branding())
 
 
