@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from importlib.util import find_spec
+from typing import Any
 
 import streamlit as st
 
@@ -135,11 +137,20 @@ def _fewer_examples() -> None:
 _MOVED = {"examples": _fewer_examples}
 
 
+def worth(fields: Sequence[str]) -> list[str]:
+    """Those that make sense beside the answers so far."""
+    answers = {str(name): value for name, value in st.session_state.items()}
+    return [field for field in fields if worth_asking(field, answers)]
+
+
+def pair() -> Any:
+    """Places for two questions side by side, whose fields stand on one line however long their texts are."""
+    return st.columns(2, vertical_alignment="bottom")
+
+
 def ask(field: str) -> None:
-    """One question, where it makes sense beside the answers so far."""
+    """One question."""
     name = key(field)
-    if not worth_asking(field, {str(k): v for k, v in st.session_state.items()}):
-        return
     found: Question = questions.question(field, st.session_state.get(key("currency")) or "USD")
     match found.way:
         case "choice" | "yes or no":
@@ -163,10 +174,11 @@ def _number(text: str, name: str, field: str) -> None:
 def form() -> None:
     """The questions that move the advice most, in sight; all others folded."""
     begin()
-    one, two = st.columns(2)
-    for place, field in enumerate(ESSENTIAL):
-        with one if place < len(ESSENTIAL) / 2 else two:
-            ask(field)
+    asked = worth(ESSENTIAL)
+    for first in range(0, len(asked), 2):
+        for place, field in zip(pair(), asked[first : first + 2], strict=False):
+            with place:
+                ask(field)
     today()
     every = [field for fields in MORE.values() for field in fields]
     known = sum(st.session_state.get(key(field)) not in (None, "", []) for field in every)
@@ -174,7 +186,7 @@ def form() -> None:
         st.text_input("Name", key=key("name"), max_chars=120)
         for title, fields in MORE.items():
             st.markdown(f"**{title}**")
-            for field in fields:
+            for field in worth(fields):
                 ask(field)
         st.markdown("**Today, further**")
         _number("Right answers today (%)?", key("incumbent.accuracy"), "quality_floor")
@@ -188,7 +200,7 @@ def today() -> None:
     """Who does the work now, and what an item costs."""
     unit = st.session_state.get(key("currency")) or "USD"
     ways = (None, "people", "system")
-    one, two = st.columns(2)
+    one, two = pair()
     one.selectbox("Who or what does it today?", ways, key=key("incumbent.kind"), format_func=in_words)
     if st.session_state.get(key("incumbent.kind")):
         with two:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.stats.intervals import Floats, Interval, is_binary
+from advisor.stats.intervals import MIN_UNITS, Floats, Interval, is_binary
 from advisor.stats.paired import PairedComparison, Relation, compare, compare_values
 from advisor.stats.power import Design, detectable_mean, items_to_settle, minimum_detectable_difference
 from advisor.stats.special import two_sided_z
@@ -158,6 +158,8 @@ def _more_items(paired: PairedComparison, likely: Interval | None, design: Desig
     counts, difference = paired.counts, paired.difference
     if paired.relation in _SETTLED:
         return MoreItems(likely=None, reason="settled")
+    if paired.units < MIN_UNITS:
+        return MoreItems(likely=None, reason=f"fewer than {MIN_UNITS} were seen, too few to say from")
     if difference is None or likely is None or paired.discordance == 0:
         return MoreItems(likely=None, reason="no item was seen on which only one of the two is right")
 

@@ -26,12 +26,12 @@ class Past:
     """
 
     run_id: str
-    locked_at: datetime | None
     state: str
-    evalset: str
-    arms: tuple[str, ...]
-    results: RunResults | None
-    wall_s: float | None
+    locked_at: datetime | None = None
+    evalset: str = ""
+    arms: tuple[str, ...] = ()
+    results: RunResults | None = None
+    wall_s: float | None = None
     fault: str = ""
     resume: str = ""
 
@@ -57,13 +57,4 @@ def _past(folder: RunFolder) -> Past:
             resume=folder.command("resume"),
         )
     except UserError as error:
-        return Past(
-            run_id=folder.run_id,
-            locked_at=None,
-            state="damaged",
-            evalset="",
-            arms=(),
-            results=None,
-            wall_s=None,
-            fault=error.what,
-        )
+        return Past(run_id=folder.run_id, state="damaged", fault=error.what)

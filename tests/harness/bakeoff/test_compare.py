@@ -102,6 +102,11 @@ def test_equal_answers_are_not_called_equal_for_want_of_items() -> None:
     assert few.more_items.likely is None and "no item was seen" in few.more_items.reason
 
 
+def test_too_few_items_say_nothing_of_how_many_more_it_takes() -> None:
+    few = alone({ONE: ItemValues.of(scored("a", "a")), TWO: ItemValues.of(scored("b", "a"))})
+    assert few.more_items.likely is None and few.more_items.reason.startswith("fewer than 5 were seen")
+
+
 def test_other_items_cannot_be_compared() -> None:
     given = {ONE: ItemValues.of(scored("aa", "aa")), TWO: ItemValues.of(scored("aa", "aa", "u"))}
     with pytest.raises(ValueError, match="same items"):
