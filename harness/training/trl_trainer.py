@@ -45,7 +45,7 @@ from harness.training.fast import (
     prefix_fits,
 )
 from harness.training.loading import load_base, tools
-from harness.training.progress import StopNow, check, quiet, reporter
+from harness.training.progress import check, quiet
 from harness.training.rows import TokenRow, tokenise_all
 from harness.training.watching import Answered, DevWatch, Epochs, answer_rows, drawn, sample_lines
 
@@ -148,7 +148,7 @@ class Session:
         self._started = 0.0
         self.epochs = Epochs(job.work, job.recipe.patience)
         self.steps_per_epoch = math.ceil(len(self.rows) / job.recipe.batch_size)
-        self._order = RowOrder(job.work, self.steps_per_epoch)
+        self.order = RowOrder(job.work, self.steps_per_epoch)
         self._short = ExitStack()
         self.trainer = self._trainer(kit, tokenizer, model, max_steps)
         self.model = self.trainer.model.get_base_model()
@@ -160,7 +160,7 @@ class Session:
         self._started = start - self.seconds
         if resume is not None:
             self.epochs.go_on_from(step_of(resume))
-            self._order.go_on_from(step_of(resume), lambda: self.trainer._load_rng_state(str(resume)))
+            self.order.go_on_from(step_of(resume), lambda: self.trainer._load_rng_state(str(resume)))
         if resume is not None and (self.epochs.stopped or step_of(resume) >= self.trainer.args.max_steps):
             self._take_up(resume)
             return
@@ -175,7 +175,7 @@ class Session:
             self.frozen_seconds = time.perf_counter() - start
             try:
                 self.trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-            except StopNow:
+            except _StopNow:
                 self.say("it had stopped early")
         self.seconds = time.perf_counter() - self._started
 
@@ -248,7 +248,7 @@ class Session:
             train_dataset=kit.Dataset.from_list(rows),
             processing_class=tokenizer,
             peft_config=_lora(self.job.recipe, model, kit),
-            callbacks=[reporter(kit.TrainerCallback, self.say, self)],
+            callbacks=[_reporter(kit.TrainerCallback, self)],
         )
         trainer.remove_callback(kit.PrinterCallback)
         return trainer
@@ -302,22 +302,9 @@ class Session:
             if self.last is not None:
                 self._short.enter_context(self.last.shortened())
 
-    @property
-    def saves(self) -> bool:
-        """Whether every look needs a checkpoint of its own."""
-        return self.job.recipe.patience is not None
-
-    def epoch_begins(self, step: int) -> None:
-        """Called before an epoch's rows are drawn."""
-        self._order.epoch_begins(step)
-
     def saved(self) -> None:
         """Keep what the training took, so that one that is stopped here and goes on knows it."""
         keep_seconds(self.job.work, time.perf_counter() - self._started)
-
-    def seen(self, step: int) -> bool:
-        """Whether this step was looked at before."""
-        return self.epochs.has(step)
 
     def look(self, epoch: float, step: int) -> bool:
         """Note the loss on dev and, where somebody watches, answers to dev items; True to stop early.
@@ -389,6 +376,57 @@ class Session:
             "labels": padded([row.labels for row in rows], -100),
             "attention_mask": padded([[1] * len(row.ids) for row in rows], 0),
         }
+
+
+class _StopNow(Exception):
+    """A training gone on after a kill finds that it had come to its early stop."""
+
+
+def _reporter(base: Any, session: Session) -> Any:
+    """A trainer callback.
+
+    Args:
+        base: `transformers.TrainerCallback`.
+    """
+
+    class Reporter(base):  # type: ignore[misc]
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self.start = time.perf_counter()
+            self.first = state.global_step
+            per_epoch = session.steps_per_epoch
+            if self.first and self.first % per_epoch == 0 and not session.epochs.has(self.first):
+                self._look(self.first / per_epoch, state, control)  # killed between checkpoint and look
+                if control.should_training_stop:
+                    raise _StopNow
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+            loss = (logs or {}).get("loss")
+            if loss is None:
+                return
+            self.began = getattr(self, "began", float(loss))
+            check(float(loss), self.began, state.global_step)
+            done = state.global_step - self.first
+            left = (time.perf_counter() - self.start) / max(1, done) * (state.max_steps - state.global_step)
+            session.say(
+                f"step {state.global_step}/{state.max_steps}, loss {float(loss):.3f}, {left:.0f} s left"
+            )
+
+        def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            session.saved()
+
+        def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            session.order.epoch_begins(state.global_step)
+
+        def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self._look(float(state.epoch), state, control)
+
+        def _look(self, epoch: float, state: Any, control: Any) -> None:
+            if session.look(epoch, state.global_step):
+                control.should_training_stop = True
+            if session.job.recipe.patience is not None:  # then every look needs a checkpoint of its own
+                control.should_save = True
+
+    return Reporter()
 
 
 def total_steps(rows: int, recipe: Recipe) -> int:

@@ -22,7 +22,7 @@ from typing import Any
 
 from harness.core.errors import StoreError
 from harness.core.files import write_atomically
-from harness.core.records import Conversation, EpochNote, Message
+from harness.core.records import Conversation, EpochNote
 from harness.core.serial import decode, encode
 from harness.core.wording import percent
 from harness.models.local.rendering import Renderer
@@ -117,8 +117,6 @@ class Epochs:
         return self._work / f"best-{step}"
 
 
-_PROBE = (Message(role="user", content="I was charged twice, please send my money back."),)
-_PROBE_ANSWERS = ("refund request", "refund", "other")
 _SHOWN_CHARS = 60
 
 
@@ -205,12 +203,11 @@ def _scoring(
 ) -> Iterator[Callable[[Sequence[int], Sequence[Sequence[int]]], list[float]]]:
     """A function from a prompt's and the answers' tokens to the answers' log-probabilities."""
     from harness.models.local.choice_tree import choice_tree
-    from harness.models.local.tree_scoring import PlainScorer, tree_scorer
+    from harness.models.local.tree_scoring import PlainScorer, probed_scorer
 
     ordinary = model.config._attn_implementation
-    probe = renderer.prompt_ids(_PROBE)
     try:
-        scorer = tree_scorer(model, probe, [renderer.completion_ids(answer) for answer in _PROBE_ANSWERS])
+        scorer = probed_scorer(model, renderer)
 
         def score(prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[float]:
             if scorer is None:

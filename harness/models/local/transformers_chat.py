@@ -58,8 +58,6 @@ _GPU_TOKENS = 16_384
 _SMALL_TREE, _SMALL_TREE_ALONE = 24, 96
 _CPU_ANSWERS, _GPU_ANSWERS = 16, 128  # written at once
 _MIN_PREFIX = 8  # a shorter common prefix is not worth a pass of its own
-_PROBE = (Message(role="user", content="I was charged twice, please send my money back."),)
-_PROBE_ANSWERS = ("refund request", "refund", "other")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,15 +94,12 @@ class TransformersChat:
         precision = choose_precision(settings.device, settings.precision)
         self._model, tokenizer = tuned or load_causal(folder, settings, precision)
         from harness.models.local.packed_products import pack_products
-        from harness.models.local.tree_scoring import PlainScorer, tree_scorer
+        from harness.models.local.tree_scoring import PlainScorer, probed_scorer
 
         self.renderer = Renderer(tokenizer)
         limit = getattr(self._model.config, "max_position_embeddings", None) or 1 << 30
         self._max_context = min(limit, settings.max_context or limit)
-        probe = self.renderer.prompt_ids(_PROBE)
-        self._tree = tree_scorer(
-            self._model, probe, [self.renderer.completion_ids(a) for a in _PROBE_ANSWERS]
-        )
+        self._tree = probed_scorer(self._model, self.renderer)
         self._plain = PlainScorer(self._model)
         self._tuned = settings.adapter is not None or tuned is not None
         self._prefix: Prefix | None = None

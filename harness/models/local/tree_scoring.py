@@ -45,7 +45,12 @@ from typing import Any
 
 import torch
 
+from harness.core.records import Message
 from harness.models.local.choice_tree import EPS, ChoiceTree, batches, choice_tree, to_open
+from harness.models.local.rendering import Renderer
+
+_PROBE = (Message(role="user", content="I was charged twice, please send my money back."),)
+_PROBE_ANSWERS = ("refund request", "refund", "other")
 
 
 class TreeTables:
@@ -547,6 +552,12 @@ class PlainScorer:
             steps = logits[0, :-1].float().log_softmax(-1)
             sums.append(steps[torch.arange(len(answer)), list(answer)].sum())
         return torch.stack(sums)
+
+
+def probed_scorer(model: Any, renderer: Renderer) -> TreeScorer | None:
+    """`tree_scorer` on a prompt and answers as they are rendered for the model."""
+    prompt = renderer.prompt_ids(_PROBE)
+    return tree_scorer(model, prompt, [renderer.completion_ids(answer) for answer in _PROBE_ANSWERS])
 
 
 def tree_scorer(model: Any, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> TreeScorer | None:
