@@ -116,6 +116,22 @@ class Arm(Protocol):
         ...
 
 
+class WithoutLanguageModel:
+    """An arm that sends no messages, keeps nothing from query to query, and mostly holds nothing to free."""
+
+    identity = None
+
+    def explain(self, item: Item) -> Explained:
+        """No messages are sent."""
+        return Explained(messages=())
+
+    def refresh(self) -> None:
+        """Nothing is kept."""
+
+    def close(self) -> None:
+        """Nothing of its own is open."""
+
+
 FOLDS = 5
 """Parts of the training rows for confidences out of fold: each is answered by a fitting on the others."""
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.arms.base import Explained, Material, items_digest, score_on
+from harness.arms.base import Explained, Material, WithoutLanguageModel, items_digest, score_on
 from harness.arms.searching import Searching
 from harness.core.records import ArmId, Completion, Fitted, Item, Neighbour, Outcome, Passage, Timing
 from harness.knowledge.lexical import tokenise
@@ -88,10 +88,8 @@ def _stems(text: str) -> frozenset[str]:
     return frozenset(word[:STEM] for word in tokenise(text))
 
 
-class BestSentenceArm:
+class BestSentenceArm(WithoutLanguageModel):
     """Answers with a sentence of the passages, or hands the question back."""
-
-    identity = None
 
     def __init__(self, arm: ArmId, index: PassageIndex, task: ReadsPassages) -> None:
         self.id = arm
@@ -147,12 +145,6 @@ class BestSentenceArm:
     def explain(self, item: Item) -> Explained:
         """The passages that are looked at; no messages are sent."""
         return Explained(messages=(), neighbours=self._searching.found([item], self._way.k)[0])
-
-    def refresh(self) -> None:
-        """Nothing is kept."""
-
-    def close(self) -> None:
-        """The index is shared and closed by whoever opened it."""
 
     def _try(self, dev: Sequence[Item]) -> dict[Picking, float]:
         """What every way reaches on dev."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.stats.calibration import fit_temperature
-from harness.arms.base import Explained, Material, shared_time
+from harness.arms.base import Material, WithoutLanguageModel, shared_time
 from harness.arms.recipe_search import EncoderSettings, RecipeSearch
 from harness.core.artefacts import EncoderArtefact, EncoderRecipe
 from harness.core.errors import DataError
@@ -29,10 +29,8 @@ from harness.training.encoder.recipe import recipe_name
 from harness.training.encoder.session import ENCODER_TRAINER, TrainedEncoder
 
 
-class EncoderArm:
+class EncoderArm(WithoutLanguageModel):
     """The encoder that is best on dev, with calibrated probabilities."""
-
-    identity = None
 
     def __init__(self, arm: ArmId, settings: EncoderSettings, labels: Sequence[str]) -> None:
         self.id = arm
@@ -111,13 +109,6 @@ class EncoderArm:
         start = time.perf_counter()
         row = self._logprobs([item])[0]
         return self._prediction(item, row, Timing(model_s=time.perf_counter() - start))
-
-    def explain(self, item: Item) -> Explained:
-        """No messages are sent."""
-        return Explained(messages=())
-
-    def refresh(self) -> None:
-        """Nothing is kept."""
 
     def close(self) -> None:
         """Free the encoder."""

@@ -6,16 +6,14 @@ import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.arms.base import Explained, Material, shared_time
+from harness.arms.base import Material, WithoutLanguageModel, shared_time
 from harness.core.errors import DataError
 from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
 from harness.tasks.records import Combined
 
 
-class FloorArm:
+class FloorArm(WithoutLanguageModel):
     """One answer to everything; of labels the most frequent, with their distribution (add-one smoothed)."""
-
-    identity = None
 
     def __init__(self, arm: ArmId) -> None:
         self.id = arm
@@ -51,16 +49,6 @@ class FloorArm:
         start = time.perf_counter()
         completion = self._completion(item, Timing(model_s=0.0))
         return dataclasses.replace(completion, timing=Timing(model_s=time.perf_counter() - start))
-
-    def explain(self, item: Item) -> Explained:
-        """No messages are sent."""
-        return Explained(messages=())
-
-    def refresh(self) -> None:
-        """Nothing is kept."""
-
-    def close(self) -> None:
-        """Nothing to free."""
 
     def _completion(self, item: Item, timing: Timing) -> Completion:
         answer = self._answer

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from advisor.money.usage import Usage
 from harness.arms.asking import model_facts
-from harness.arms.base import KEPT, Explained, Material, folds, items_digest, shared_time
+from harness.arms.base import KEPT, Material, WithoutLanguageModel, folds, items_digest, shared_time
 from harness.core.artefacts import LinearArtefact
 from harness.core.errors import DataError, MissingExtra, ModelUnavailable, StoreError
 from harness.core.files import sha256_of, sha256_or_missing, written_whole
@@ -115,10 +115,8 @@ class LinearClassifier:
         return self.embedder.embed(texts)
 
 
-class LinearArm:
+class LinearArm(WithoutLanguageModel):
     """The best linear head on dev, with a distribution over the labels."""
-
-    identity = None
 
     def __init__(
         self, arm: ArmId, embedder: EmbeddingModel | None, seed: int, keep_in: Path | None = None
@@ -222,13 +220,6 @@ class LinearArm:
             timing = shared_time(held, time.perf_counter() - start)
             for item, row in zip(held, rows, strict=True):
                 yield self._prediction(item, row, timing)
-
-    def explain(self, item: Item) -> Explained:
-        """No messages are sent."""
-        return Explained(messages=())
-
-    def refresh(self) -> None:
-        """Nothing is kept."""
 
     def close(self) -> None:
         """Forget the classifier."""

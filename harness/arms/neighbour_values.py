@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.arms.base import Explained, Material, items_digest, score_on
+from harness.arms.base import Explained, Material, WithoutLanguageModel, items_digest, score_on
 from harness.core.records import ArmId, Completion, Fitted, Item, Neighbour, Outcome, Timing
 from harness.knowledge.index import TrainingIndex
 from harness.knowledge.retriever import SearchMode
@@ -65,10 +65,8 @@ class NeighbourValues:
         return self._task.combine(rows, [1.0 / one.rank for one in near], item).text
 
 
-class NeighbourValuesArm:
+class NeighbourValuesArm(WithoutLanguageModel):
     """Answers by the values of the nearest rows."""
-
-    identity = None
 
     def __init__(self, arm: ArmId, index: TrainingIndex) -> None:
         self.id = arm
@@ -118,12 +116,6 @@ class NeighbourValuesArm:
     def explain(self, item: Item) -> Explained:
         """The rows that are put together; no messages are sent."""
         return Explained(messages=(), neighbours=self._opened().answer([item], self._way)[0][1])
-
-    def refresh(self) -> None:
-        """Nothing is kept."""
-
-    def close(self) -> None:
-        """The index is shared and closed by whoever opened it."""
 
     def _opened(self) -> NeighbourValues:
         assert self._values is not None, "fit comes first"

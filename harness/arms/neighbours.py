@@ -12,17 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.arms.base import KEPT, Explained, Material, items_digest
+from harness.arms.base import KEPT, Explained, Material, WithoutLanguageModel, items_digest
 from harness.core.records import ArmId, Completion, Fitted, Item, Neighbour, Outcome, Timing
 from harness.knowledge.index import TrainingIndex
 from harness.knowledge.kept_vote import RowVote, keep_vote, pin_of_vote
 from harness.knowledge.vote import EVEN, PRIOR, VoteProbability, Voters, best_of, votes_of
 
 
-class NeighboursArm:
+class NeighboursArm(WithoutLanguageModel):
     """A vote of training rows, with a distribution over the labels."""
-
-    identity = None
 
     def __init__(self, arm: ArmId, index: TrainingIndex, keep_in: Path | None = None) -> None:
         """
@@ -114,12 +112,6 @@ class NeighboursArm:
     def explain(self, item: Item) -> Explained:
         """The rows that vote; no messages are sent."""
         return Explained(messages=(), neighbours=self._nearest(item))
-
-    def refresh(self) -> None:
-        """Nothing is kept."""
-
-    def close(self) -> None:
-        """The index is shared and closed by whoever opened it."""
 
     def _keep(self, material: Material) -> None:
         if self._keep_in is not None and self._voters is not None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness.arms.base import Explained, Material, score_on, shared_time
+from harness.arms.base import Material, WithoutLanguageModel, score_on, shared_time
 from harness.arms.recipe_search import EncoderSettings, RecipeSearch
 from harness.core.artefacts import EncoderRecipe, TaggerArtefact
 from harness.core.errors import DataError
@@ -28,10 +28,8 @@ LEAST = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 """Candidates for the probability from which on a tag, or a pick, is taken."""
 
 
-class TaggerArm:
+class TaggerArm(WithoutLanguageModel):
     """The tagger that is best on dev."""
-
-    identity = None
 
     def __init__(self, arm: ArmId, settings: EncoderSettings, schema: FieldSchema) -> None:
         self.id = arm
@@ -121,13 +119,6 @@ class TaggerArm:
         start = time.perf_counter()
         (text,) = self._opened().answers([self.settings.text(item)])
         return Completion(item_id=item.id, text=text, timing=Timing(model_s=time.perf_counter() - start))
-
-    def explain(self, item: Item) -> Explained:
-        """No messages are sent."""
-        return Explained(messages=())
-
-    def refresh(self) -> None:
-        """Nothing is kept."""
 
     def close(self) -> None:
         """Free the encoder."""
