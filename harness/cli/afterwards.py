@@ -9,19 +9,9 @@ from typing import Annotated
 import typer
 
 from advisor.grouped import grouped
-from harness.cli.options import (
-    CallOptions,
-    Encoding,
-    Json,
-    ManyCallOptions,
-    RunName,
-    arm_names,
-    run_in,
-    split_names,
-    stoppable,
-    typed_amount,
-)
+from harness.cli.options import CallOptions, Encoding, Json, ManyCallOptions, RunName, run_in, stoppable
 from harness.cli.show import read_user_text, show
+from harness.cli.typed import arm_names, split_names, typed_amount
 from harness.core.errors import UsageError
 
 

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from advisor.grouped import grouped
-from harness.cli.options import ArmName, AtRegistry, HereOptions, Json, SeedNumber, one_of, run_in
+from harness.cli.options import ArmName, AtRegistry, HereOptions, Json, SeedNumber, run_in
 from harness.cli.show import show_json, show_results
+from harness.cli.typed import one_of
 from harness.core.artefacts import VoteArtefact
 from harness.core.errors import UsageError, command
 

@@ -9,19 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from advisor.grouped import grouped
-from harness.cli.options import (
-    AskAgain,
-    Json,
-    ManyCallOptions,
-    a_number,
-    arm_names,
-    one_of,
-    run_in,
-    split_names,
-    stoppable,
-    typed_amount,
-)
+from harness.cli.options import AskAgain, Json, ManyCallOptions, run_in, stoppable
 from harness.cli.show import read_plan, show
+from harness.cli.typed import a_number, arm_names, one_of, split_names, typed_amount
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:

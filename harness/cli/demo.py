@@ -9,7 +9,8 @@ import typer
 
 from advisor.grouped import grouped
 from harness.cli.finishing import finish_run
-from harness.cli.options import HereOptions, a_number
+from harness.cli.options import HereOptions
+from harness.cli.typed import a_number
 from harness.core.errors import UsageError, command
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import a_number, typed_amount, typed_count
+from harness.cli.typed import a_number, typed_amount, typed_count
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import typer
 
 from advisor.grouped import grouped
 from harness.cli.money import MoneyStated
-from harness.cli.options import DryRun, ManyCallOptions, PlanOptions, a_number, stoppable
+from harness.cli.options import DryRun, ManyCallOptions, PlanOptions, stoppable
+from harness.cli.typed import a_number
 from harness.core.errors import IncompleteRun, StoreError, UsageError, command
 
 if TYPE_CHECKING:

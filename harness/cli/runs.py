@@ -18,12 +18,10 @@ from harness.cli.options import (
     PriceAt,
     RunName,
     Runs,
-    a_number,
-    arm_names,
     run_in,
-    split_names,
 )
 from harness.cli.show import show, show_results
+from harness.cli.typed import a_number, arm_names, split_names
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:

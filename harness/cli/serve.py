@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from advisor.grouped import grouped
-from harness.cli.options import ArmName, AtRegistry, HereOptions, SeedNumber, one_of
+from harness.cli.options import ArmName, AtRegistry, HereOptions, SeedNumber
+from harness.cli.typed import one_of
 from harness.core.errors import UsageError
 
 

@@ -68,6 +68,6 @@ def as_names(value: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def flag_value(names: Iterable[str]) -> str:
-    """Names as one comma list that `harness.cli.options.split_names` takes apart again."""
+    """Names as one comma list that `harness.cli.typed.split_names` takes apart again."""
     quoted = ('"' + name.replace('"', '""') + '"' if set(name) & set(',"\r\n') else name for name in names)
     return ",".join(quoted)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from advisor.options import BY_DEFAULT
 from harness.bakeoff.plan import ExperimentPlan, build_plan, dump_plan, parse_plan
-from harness.cli.options import split_names
+from harness.cli.typed import split_names
 from harness.core.errors import UsageError
 
 BASE: dict[str, Any] = {
