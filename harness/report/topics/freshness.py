@@ -104,7 +104,7 @@ def _what(drill: Drill) -> str:
 
 
 def _rates(drill: Drill) -> Bullets | None:
-    said = (*_until_right(drill), *(f"{rate_sentence(rate, _namer(drill))}." for rate in drill.rates))
+    said = (*until_right(drill), *(f"{rate_sentence(rate, _namer(drill))}." for rate in drill.rates))
     return Bullets(label="what that means", items=said) if said else None
 
 
@@ -114,7 +114,7 @@ def _namer(drill: Drill) -> Callable[[ArmId], str]:
     return lambda arm: plain_name(arm, among)
 
 
-def _until_right(drill: Drill) -> Iterator[str]:
+def until_right(drill: Drill) -> Iterator[str]:
     """How long each option that has to keep up is behind, and what it says meanwhile."""
     for arm in drill.arms:
         if arm.must_keep_up:

@@ -134,10 +134,10 @@ def _searched(c: ReportContext, found: Sequence[tuple[ArmResult, QuestionBreakdo
                 for arm, of, shown in rows
             ),
             notes=(
-                "recall: the questions with a passage among those shown that holds stated evidence; below it "
-                "the 95 % interval",
+                "recall: the questions with a passage among those shown that holds stated evidence, with its "
+                "95 % interval",
                 "MRR: the mean of 1 / place of the first such passage, 0 where there is none",
-                "nDCG: how near the top all of them stand, 100 where none stands higher than one of them",
+                "nDCG: how near the top all such passages stand, 100 where nothing stands before them",
             ),
         )
 

@@ -24,6 +24,7 @@ from harness.report.document import (
 from harness.report.topics.arms import what_they_are
 from harness.report.topics.decision import looks_words
 from harness.report.topics.forecast import limit_sentence
+from harness.report.topics.freshness import until_right
 from harness.tasks.records import Nouns
 
 SHORT_DIGEST = 12
@@ -44,6 +45,7 @@ def risks_section(c: ReportContext) -> Section:
         for limit in c.results.outlook.limits
         if limit.what in {"change rate", "model retirement"}
     ]
+    drift += [] if c.results.drill is None else until_right(c.results.drill)
     rows = there(
         Fact(label="Data", text=_joined(f"{data.title}: {data.provenance}.", *warnings)),
         Fact(label=capital(c.nouns.answers), text=agreement_words(data, c.nouns)),

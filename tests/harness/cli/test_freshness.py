@@ -218,8 +218,9 @@ def test_a_run_over_documents_is_drilled_as_it_stands(harness: Command, tmp_path
     assert harness("freshness", "latest", "--wrong-answer-usd", "0.5").code == 2
     said = harness(*other, "--wrong-answer-usd", "0.5")
     assert said.code == 0, said.err
-    told = " ".join(harness("score", "latest").out.split())
+    told = " ".join(harness("report", "latest", "--full").out.split())
     assert "When facts change" in told
+    assert "Drift: The best sentence of the documents is up to date" in told
     assert "100.0 % (95 % interval" in told.split("Until then", 1)[1]
     [folder] = list_runs(tmp_path / "runs")
     reason = read_results(folder).recommendation.reasons[-1]

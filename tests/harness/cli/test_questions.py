@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from harness.report.html import Writer
 from harness.report.topics.items import browsed_blocks, retrieved_blocks
 from harness.tasks.question_breakdown import AnswerDetail, Owner
 from tests.support.desk import Command
+from tests.support.scripted_server import completion, scripted
 
 QUESTIONS = (
     ("Are snow days free?", "yes | free"),
@@ -95,7 +97,9 @@ def test_the_answer_browser_shows_passages_with_rank_citation_evidence_and_owner
     assert done.code == 0, done.err
     told = " ".join(done.out.split())
     assert "How well the passages are found, %" in told
-    assert "nDCG: how near the top" in told and "Never answering 1 " not in told  # it searches nothing
+    assert (
+        "nDCG: how near the top all such passages stand" in told and "Never answering 1 " not in told
+    )  # it searches nothing
     [folder] = list_runs(tmp_path / "runs")
     results, index = closed_results(folder), read_index(folder)
     answered = {str(arm): fitted for arm, fitted in primary_settled(folder, results).items()}
@@ -217,3 +221,20 @@ def test_questions_in_a_language_of_no_document_are_handed_back(harness: Command
     assert found.code == 0, found.err
     nothing = harness("knowledge", "search", asked[0], "-o", "index")
     assert nothing.code == 0 and "Traceback" not in nothing.err
+
+
+def test_all_documents_through_a_gateway_are_priced_with_and_without_its_cache(harness: Command) -> None:
+    """1,000 tokens of which 800 were kept, 10 written: 200 x $1, 800 x $0.10 and 10 x $2 a million."""
+    usage = {
+        "prompt_tokens": 1000,
+        "completion_tokens": 10,
+        "prompt_tokens_details": {"cached_tokens": 800},
+    }
+    asked = ("--docs", "handbook", "--questions", "qa.csv", "--arms", "floor,prompt", "--all-documents")
+    with scripted(lambda _number, _body: completion("Not in the documents.", usage=usage)) as server:
+        served = ("--model", "openai/gateway", "--api-base", server.address)
+        done = harness("bakeoff", *asked, *served, "--price", "openai/gateway=1/2/cache_read=0.1", "--json")
+    assert done.code == 0, done.err
+    [cost] = [arm["cost"] for arm in json.loads(done.out)["arms"] if arm["arm"]["option"] == "prompt"]
+    assert Decimal(cost["usd_per_1k"]["usd"]) == Decimal("0.30")
+    assert Decimal(cost["uncached_usd_per_1k"]["usd"]) == Decimal("1.02")
