@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.bakeoff.run_folder import list_runs
-from tests.support.browser import Served, faults, missing, open_browser, settled
+from tests.support.browser import Served, faults, missing, open_browser, prefer, settled
 from tests.support.desk import write_tickets
 from tests.support.pages import BUSINESS, COST, make_run
 
@@ -138,10 +139,17 @@ def test_from_advice_to_the_pdf(width: int, tmp_path: Path) -> None:
         assert faults(driver) == []
 
 
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
+    """A browser, and where a run whose months are known is served: an unknown value is not drawn."""
+    folder = tmp_path_factory.mktemp("charts")
+    make_run(folder, business=BUSINESS, cost=COST)
+    with Served(folder / "runs") as address, open_browser(1280) as driver:
+        yield address, driver
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_words_of_charts_can_be_read_in_either_theme(tmp_path: Path, dark: bool) -> None:
-    """On a run whose months are known: a chart without a known value is not drawn."""
-    make_run(tmp_path, business=BUSINESS, cost=COST)
+def test_words_of_charts_can_be_read_in_either_theme(wide: tuple[str, Any], dark: bool) -> None:
     script = (
         "const app = document.querySelector('.stApp');"
         "if (!app) return ['', 0, []];"
@@ -150,19 +158,19 @@ def test_words_of_charts_can_be_read_in_either_theme(tmp_path: Path, dark: bool)
         "const others = words.filter(w => getComputedStyle(w).fill !== ink);"
         "return [ink, words.length, others.map(w => w.textContent)]"
     )
-    with Served(tmp_path / "runs") as address, open_browser(1280, dark=dark) as driver:
-        for page in ("quality", "latency", "cost"):
-            driver.get(f"{address}/{page}")
-            settled(driver, lambda d: d.execute_script(script)[1] > 0)
-            settled(driver, None)
-            ink, _, others = driver.execute_script(script)
-            assert (sum(map(int, ink[4:-1].split(", "))) > 384) is dark, "the page follows what is preferred"
-            assert others == []
+    address, driver = wide
+    prefer(driver, dark)
+    for page in ("quality", "latency", "cost"):
+        driver.get(f"{address}/{page}")
+        settled(driver, lambda d: d.execute_script(script)[1] > 0)
+        settled(driver, None)
+        ink, _, others = driver.execute_script(script)
+        assert (sum(map(int, ink[4:-1].split(", "))) > 384) is dark, "the page follows what is preferred"
+        assert others == []
 
 
-def test_values_of_a_chart_are_read_by_keys_and_by_pointer(tmp_path: Path) -> None:
+def test_values_of_a_chart_are_read_by_keys_and_by_pointer(wide: tuple[str, Any]) -> None:
     """One stop for the keyboard a chart; the arrow keys go through its values, Escape leaves them."""
-    make_run(tmp_path)
     script = """
         const svg = document.querySelector('.tor-chart svg');
         const tip = () => document.querySelector('.tor-tip');
@@ -179,10 +187,10 @@ def test_values_of_a_chart_are_read_by_keys_and_by_pointer(tmp_path: Path) -> No
         part.dispatchEvent(new PointerEvent('pointermove', at)); found.push(tip().textContent, tip().hidden);
         return found;
     """
-    with Served(tmp_path / "runs") as address, open_browser(1280) as driver:
-        driver.get(f"{address}/quality")
-        settled(driver, lambda d: bool(d.find_elements("css selector", ".tor-chart svg")))
-        role, described, first, second, again, left, pointed, hidden = driver.execute_script(script)
-        assert (role, described, left, hidden) == ("img", True, True, False)
-        assert first == again != second == pointed and "n=36" in first
-        assert faults(driver) == []
+    address, driver = wide
+    driver.get(f"{address}/quality")
+    settled(driver, lambda d: bool(d.find_elements("css selector", ".tor-chart svg")))
+    role, described, first, second, again, left, pointed, hidden = driver.execute_script(script)
+    assert (role, described, left, hidden) == ("img", True, True, False)
+    assert first == again != second == pointed and "n=36" in first
+    assert faults(driver) == []

@@ -106,13 +106,17 @@ def open_browser(width: int, *, dark: bool = False, downloads: Path | None = Non
         driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
         driver.set_page_load_timeout(PATIENCE_S)
         resize(driver, width, 900)
-        if dark:
-            media = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
-            driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        prefer(driver, dark)
         try:
             yield driver
         finally:
             driver.quit()
+
+
+def prefer(driver: Any, dark: bool) -> None:
+    """The theme that the person at this browser prefers."""
+    media = {"features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
 
 
 def resize(driver: Any, width: int, height: int) -> None:
