@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from advisor.options import TaskKind
 from advisor.sentences import capital
 from harness.bakeoff.results import ArmResult, DataSummary, RouteDesign
 from harness.core.wording import MISSING, decimal, one_line, percent, seconds, share_sentence
@@ -121,16 +122,18 @@ def _where_texts_go(c: ReportContext) -> str:
         return "Nothing is shipped yet."
     name, parts = capital(c.name(use.arm)), c.results.parts(use.arm)
     if use.arm.to_today and parts:
-        return f"{_where(capital(c.name(parts[0].arm)), parts[0])} The rest goes where it goes today."
+        itself = _where(capital(c.name(parts[0].arm)), parts[0], c.results.task)
+        return f"{itself} The rest goes where it goes today."
     if any(part.hosted for part in parts):
         return f"{name} sends what it hands on to a provider."
-    return _where(name, use)
+    return _where(name, use, c.results.task)
 
 
-def _where(name: str, arm: ArmResult) -> str:
+def _where(name: str, arm: ArmResult, kind: TaskKind) -> str:
     if arm.hosted:
         return f"{name} sends every text to its provider."
-    holds = " It answers from the training rows as they are: who has it can read them."
+    read = "documents" if kind is TaskKind.QUESTION_ANSWERING else "training rows"
+    holds = f" It answers from the {read} as they are: who has it can read them."
     rows = holds if arm.arm.option.traits.searches else ""
     return f"{name} runs on machines of your own: no text leaves them.{rows}"
 
