@@ -67,6 +67,9 @@ _DATES = re.compile(
     rf"|\d{{1,2}}(?:st|nd|rd|th|er|º|\.)?\s*(?:of |de )?{_MONTH}(?:,?\s*(?:de )?\d{{4}}\b)?"
     rf"|(?P<month>{_MONTH})\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s*(?P<year>\d{{4}})\b)?"
 )
+_WORDS_TOO = re.compile(
+    r"\d+ (?:out|set|ago|mag|gen)"
+)  # short for a month in one language, a word in another
 _LEAP_YEAR = "2000"  # stands for the year of a date without one
 _NUMBERS = re.compile(
     r"(?<![\w.,-])-?\d{1,3}(?:[ .,'’]\d{3})+(?:[.,]\d+)?(?!\d)|(?<![\w.,-])-?\d+(?:[.,]\d+)?|\d+"
@@ -117,7 +120,8 @@ def _date(found: re.Match[str]) -> str:
     read = date_of(text)
     if read is not None:
         return f" d:{read} "
-    read = None if re.search(r"\d{4}$", text) else date_of(f"{text} {_LEAP_YEAR}")
+    alone = re.search(r"\d{4}$", text) or _WORDS_TOO.fullmatch(text)
+    read = None if alone else date_of(f"{text} {_LEAP_YEAR}")
     return found[0] if read is None else f" d:{read[5:]} "
 
 

@@ -360,20 +360,21 @@ def _decimal(digits: str) -> Decimal:
 
 
 _MONTHS = (
-    ("jan", "gen", "ene", "sty", "jän"),
-    ("feb", "fév", "fev", "lut"),
-    ("mar", "mär", "maa", "mrt"),
-    ("apr", "avr", "abr", "kwi"),
-    ("may", "mai", "mag", "mei", "maj", "maio", "mayo"),
-    ("jun", "juin", "giu", "cze"),
-    ("jul", "juil", "lug", "lip"),
-    ("aug", "aoû", "aou", "ago", "sie"),
-    ("sep", "set", "wrz"),
-    ("oct", "okt", "ott", "out", "paź", "paz"),
-    ("nov", "lis"),
-    ("dec", "dez", "déc", "dic", "gru"),
+    "january januar januari janvier gennaio enero janeiro jänner stycznia styczeń",
+    "february februar februari feber février febbraio febrero fevereiro lutego luty",
+    "march märz maerz mrz maart mrt mars marzo março marca marzec",
+    "april avril aprile abril kwietnia kwiecień",
+    "may mai mei maggio mayo maio maja",
+    "june juni juin giugno junio junho czerwca czerwiec",
+    "july juli juillet luglio julio julho lipca lipiec",
+    "august augustus août aout agosto sierpnia sierpień",
+    "september septembre settembre septiembre setembro września wrzesień",
+    "october oktober octobre ottobre octubre outubro października październik pazdziernika",
+    "november novembre noviembre novembro listopada listopad",
+    "december dezember décembre decembre dicembre diciembre dezembro grudnia grudzień",
 )
-"""How months begin in English, German, French, Italian, Spanish, Dutch, Polish and Portuguese."""
+"""Months in English, German, French, Italian, Spanish, Dutch, Polish and Portuguese; short forms begin so."""
+_SHORTEST_MONTH = 3
 _ISO = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ].*)?", re.DOTALL)
 _DAY_FIRST = re.compile(r"(\d{1,2})\s*[-/.]\s*(\d{1,2})\s*[-/.]\s*(\d{4}|\d\d)")
 _NAMED = re.compile(
@@ -397,8 +398,9 @@ def date_of(text: str) -> str | None:
 
 
 def _month(name: str) -> int | None:
-    found = {number for number, starts in enumerate(_MONTHS, 1) for start in starts if name.startswith(start)}
-    return min(found) if len(found) == 1 else None
+    names = enumerate(_MONTHS, 1)
+    found = {number for number, full in names if any(one.startswith(name) for one in full.split())}
+    return min(found) if len(found) == 1 and len(name) >= _SHORTEST_MONTH else None
 
 
 def _iso(year: str, month: int, day: str) -> str | None:

@@ -151,3 +151,10 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
     assert isinstance(is_right(text, (text[::-1],)), bool)
     assert isinstance(abstains(without_citations(text)), bool)
     assert all(place >= 0 for place in cited_places(text))
+
+
+def test_counted_things_are_no_dates() -> None:
+    """'out' is October in short in Portuguese, 'set' September in Italian: without a year they are words."""
+    for text in ("12 out of 20", "5 set", "6 decisions", "4 marks"):
+        assert not any(word.startswith("d:") for word in words(text)), text
+    assert words("5 May") == words("May 5") == words("5. Mai")

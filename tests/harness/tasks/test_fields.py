@@ -237,6 +237,20 @@ def test_the_months_of_eight_languages(language) -> None:
         assert date_of(f"7 {name} 2026") == f"2026-{number:02}-07", name
 
 
+@pytest.mark.parametrize(
+    "text", ["6 decisions 2024", "4 marks 12", "8 genes 44", "3 mayors 1999", "1 ju 2024"]
+)
+def test_a_word_that_begins_like_a_month_is_none(text) -> None:
+    assert date_of(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "month"), [("3 mrt 2026", 3), ("1 févr. 2026", 2), ("2 sett. 2026", 9), ("30 paź 2026", 10)]
+)
+def test_months_cut_short(text, month) -> None:
+    assert str(date_of(text)).startswith(f"2026-{month:02}-")
+
+
 @given(st.dates(date(2000, 1, 1), date(2099, 12, 31)))
 def test_a_date_is_the_same_however_it_is_written(day) -> None:
     ways = [day.isoformat(), f"{day:%d.%m.%Y}", f"{day.day}/{day.month}/{day:%y}", f"{day.day} {day:%B %Y}"]
