@@ -139,10 +139,10 @@ def test_a_gguf_file_is_a_chat_model_that_writes_by_a_schema_or_to_a_length(file
 @pytest.mark.parametrize(
     ("properties", "allowed"),
     [
-        ({"a": {"type": "string"}}, {"{}"}),  # one text that need not be there
-        ({"a": {"type": "string", "enum": []}}, {"{}"}),
-        ({"a": {"type": "string", "enum": ["x", "x"]}}, {"{}", '{"a": "x"}'}),
-        ({"größe 📦": {"type": "string", "enum": ["é"]}}, {"{}", '{"größe 📦": "é"}'}),
+        ({"a": {"type": "string"}}, ("{}",)),  # one text that need not be there
+        ({"a": {"type": "string", "enum": []}}, ("{}",)),
+        ({"a": {"type": "string", "enum": ["x", "x"]}}, ("{}", '{"a": "x"}')),
+        ({"größe 📦": {"type": "string", "enum": ["é"]}}, ("{}", '{"größe 📦": "é"}')),
     ],
     ids=str,
 )
