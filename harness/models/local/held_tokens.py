@@ -54,12 +54,10 @@ class JsonGrammar:
             MissingExtra: without llguidance.
             DataError: if the schema has something that no grammar is made of.
         """
-        try:
-            from llguidance import LLMatcher
-            from llguidance.hf import from_tokenizer
-        except ImportError as error:
-            raise MissingExtra.of("llguidance", "local") from error
         grammar = json_grammar(schema)
+        from llguidance import LLMatcher
+        from llguidance.hf import from_tokenizer
+
         self._tokens = from_tokenizer(tokenizer, n_vocab=vocabulary)
         self._words = (vocabulary + 31) // 32
         self._vocabulary = vocabulary
