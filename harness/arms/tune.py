@@ -15,6 +15,7 @@ from typing import Protocol
 from advisor.options import Option
 from harness.arms.asking import Answers, ask_all, ask_one, held_facts
 from harness.arms.base import Explained, Material, Say
+from harness.arms.drafted import Drafted, Drafts
 from harness.core.records import (
     ArmId,
     Artefact,
@@ -139,13 +140,16 @@ class TuneArm:
         tuner: Tuner,
         task: Task,
         shows: Shows | None = None,
+        drafts: Drafts | None = None,
     ) -> None:
+        """Take what trains it; `shows` is of `tune+retrieve` alone, `drafts` of `tune` alone."""
         if (arm.option is Option.TUNE_RETRIEVE) != (shows is not None):
             raise ValueError("tune+retrieve shows something, and only it")
         self.id = arm
         self.tuner = tuner
         self._task = task
         self._shows = shows
+        self._drafts = drafts
         self._answers = Answers(form=task.form())
         self._model: ChatModel | None = None
 
@@ -163,6 +167,7 @@ class TuneArm:
             **self._task.settings(self.id.option),
             **held_facts(self._task),
             "examples": None if self._shows is None else self._shows.facts,
+            **({} if self._drafts is None else {"drafts": self._drafts.facts}),
         }
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
@@ -174,15 +179,18 @@ class TuneArm:
         if stored is not None and made is not None:
             self._open(made)
             return stored
-        train, dev = self._conversations(material.train, training=True), self._conversations(material.dev)
+        drafted = self._drafted(material.train, material.say)
+        train, dev = self._conversations(drafted.items, training=True), self._conversations(material.dev)
         made = self.tuner.tune(train, dev, material.say)
         self._open(made)
-        seconds = max(time.perf_counter() - start, made.train_s)  # of all starts, where it was stopped
+        of_all_starts = made.train_s + drafted.seconds  # where it was stopped, or drafts were kept
+        seconds = max(time.perf_counter() - start, of_all_starts)
         if isinstance(made, HostedModel):
             choices: dict[str, str | int | float] = {"tuned at": made.provider, "epochs": made.epochs}
             return Fitted(choices=choices, seconds=made.train_s, hosted=made)
         choices = {"method": made.recipe.method, "epochs": made.recipe.epochs, **chosen}
-        return Fitted(choices=choices, seconds=seconds, artefact=made)
+        notes = (drafted.note,) if drafted.note else ()
+        return Fitted(choices=choices, seconds=seconds, artefact=made, notes=notes)
 
     def taught(
         self, train: Sequence[Item], dev: Sequence[Item]
@@ -219,6 +227,11 @@ class TuneArm:
         if self._model is not None:
             self._model.close()
             self._model = None
+
+    def _drafted(self, train: Sequence[Item], say: Say) -> Drafted:
+        if self._drafts is None:
+            return Drafted(items=tuple(train), seconds=0.0, note="")
+        return self._drafts.beside(train, say)
 
     def _open(self, artefact: Artefact | HostedModel) -> None:
         codes = {} if isinstance(artefact, HostedModel) else artefact.codes

@@ -26,6 +26,7 @@ from harness.arms.tuned_reading import Lessons, Passages
 from harness.bakeoff.addresses import embedding_identity, ranking_identity
 from harness.bakeoff.budget import RunBudget
 from harness.bakeoff.documents import open_passages
+from harness.bakeoff.drafts import drafts_of
 from harness.bakeoff.hosted_tuning import Guards, hosted_tuner, is_hosted
 from harness.bakeoff.leaving import Leaving
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
@@ -86,6 +87,7 @@ class ArmFactory:
         self._passages: PassageIndex | None = None
         self.leaving = Leaving(plan, evalset, folder, context)
         self._budget = RunBudget(plan, context, folder.root / "journal.sqlite")
+        self.drafts_in: tuple[Path, ...] = (context.cache / "drafts",)  # as `DraftSettings.places`
         self.prepare: Callable[[Tuner], None] = lambda tuner: None  # is shown every tuner before it trains
 
     def build(self, arm: ArmPlan, seed: int) -> Arm:
@@ -112,7 +114,8 @@ class ArmFactory:
                 return self._retrieve(arm, task)
             case Option.TUNE:
                 put = self.leaving.task(arm, task)
-                return TuneArm(arm.id, self._tuner(arm, seed), put)
+                drafts = drafts_of(arm, self._plan, self._evalset, self._context, self.drafts_in)
+                return TuneArm(arm.id, self._tuner(arm, seed), put, drafts=drafts)
             case Option.TUNE_RETRIEVE:
                 put = self.leaving.task(arm, task)
                 return TuneArm(arm.id, self._tuner(arm, seed), put, self._shows(task, seed))

@@ -74,6 +74,9 @@ def load_rows(plan: ExperimentPlan, context: Context, folder: RunFolder | None =
         evalset = with_evidence(evalset, open_passages(evalset.documents, None, context))
     if plan.tune.learn_from is not None:
         evalset = _with_lessons(evalset, plan, context, folder)
+    if plan.tune.drafts is not None:
+        texts = tuple(item.text for item in (*evalset.dev, *evalset.test))
+        evalset = dataclasses.replace(evalset, never_taught=texts)
     fresh = only_fresh(evalset, earlier_looks(plan, context))
     left = limit_evalset(
         fresh, train=data.limit_train, dev=data.limit_dev, test=data.limit_test, seed=plan.seed

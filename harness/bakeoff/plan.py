@@ -35,6 +35,7 @@ LATER_KEYS = (  # added after plans were locked; unset they are not in the diges
     ("tune", "patience"),
     ("tune", "answer"),
     ("tune", "learn_from"),
+    ("tune", "drafts"),
     ("data", "limit_out_of_scope"),
     ("data", "after"),
     ("data", "fields"),
@@ -356,6 +357,16 @@ class ExperimentPlan(Part):
             raise ValueError("tune.learn_from is what tune+retrieve learns from, and no arm is that")
         if (lessons.evalset, lessons.file) == (data.evalset, data.file) or lessons.after:
             raise ValueError("tune.learn_from names other questions than `data`, whole")
+        return self
+
+    @model_validator(mode="after")
+    def _learns_drafts(self) -> ExperimentPlan:
+        if self.tune.drafts is None:
+            return self
+        if self.task is not TaskKind.QUESTION_ANSWERING:
+            raise ValueError("tune.drafts is for questions over documents")
+        if not any(arm.option is Option.TUNE for arm in self.arms):
+            raise ValueError("tune.drafts is what tune learns from, and no arm is that")
         return self
 
     def _why_unable(self) -> str:

@@ -94,6 +94,7 @@ class Preflight:
         rows: by split.
         hosts: those that texts leave this machine for; personal_data: what was asked to be done about it.
         reach: what its test items can settle, a sentence.
+        drafting: what a model drafts first, a sentence; '' where nothing is drafted.
     """
 
     arms: tuple[Forecast, ...]
@@ -101,6 +102,7 @@ class Preflight:
     reach: str
     hosts: tuple[ToHost, ...] = ()
     personal_data: PersonalData = ""
+    drafting: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +113,16 @@ class Asked:
     documents_chars: int = 0
 
 
-def preflight(plan: ExperimentPlan, context: Context) -> Preflight:
+def preflight(plan: ExperimentPlan, context: Context, evalset: Evalset | None = None) -> Preflight:
     """Forecast every arm of a plan, and what the run can settle.
+
+    Args:
+        evalset: its rows, where they are loaded already.
 
     Raises:
         DataError: if the rows cannot be used.
     """
-    evalset = load_rows(plan, context)
+    evalset = evalset or load_rows(plan, context)
     book = open_book(plan, context)
     whole = Asked(evalset=evalset, documents_chars=_documents_chars(plan, evalset, context))
     splits = (("train", evalset.train), ("dev", evalset.dev), ("test", evalset.test))
@@ -135,6 +140,17 @@ def preflight(plan: ExperimentPlan, context: Context) -> Preflight:
         reach=reach_of(plan, evalset),
         hosts=_to_hosts(plan, evalset, context),
         personal_data=context.personal_data,
+        drafting=_drafting(plan, len(evalset.train)),
+    )
+
+
+def _drafting(plan: ExperimentPlan, train: int) -> str:
+    drafts = plan.tune.drafts
+    if drafts is None:
+        return ""
+    answers = drafts.passages + (train + drafts.passages if drafts.wordings else 0)
+    return (
+        f"Before tune is trained {drafts.model} drafts rows in {answers:,} answers at most: not in the time."
     )
 
 
@@ -214,6 +230,7 @@ def preflight_text(found: Preflight, expected_s: Mapping[str, float] | None = No
         arms = ", ".join(one.arm for one in found.arms if one.missing_key == key)
         lines.append(f"Missing key: {key} is not set, so {arms} cannot run.   export {key}=...")
     lines += leaving_lines(found, took)
+    lines += [found.drafting] if found.drafting else []
     lines.append("Tokens are estimated from characters; retries and hidden reasoning tokens are not in it.")
     lines.append(f"What it can tell apart: {found.reach}")
     lines.append(

@@ -21,7 +21,7 @@ from harness.arms.base import Explained
 from harness.arms.retrieve import passes_of, rows_to_choose_on
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
-from harness.bakeoff.tuners import encoder_settings, recipe_for
+from harness.bakeoff.tuners import encoder_settings, recipe_for, rows_learnt
 from harness.core.context import Context
 from harness.core.errors import MissingExtra, ModelUnavailable, TrainingError, UsageError
 from harness.core.records import ArmId, Conversation, Evalset, Item
@@ -152,15 +152,18 @@ class Sized:
         return {} if self.timed is None else by_arm(self.timed, plan, sized)
 
 
-def time_machine(plan: ExperimentPlan, seconds: float, context: Context) -> Timed:
+def time_machine(
+    plan: ExperimentPlan, seconds: float, context: Context, evalset: Evalset | None = None
+) -> Timed:
     """Time what a plan needs on a few training rows.
 
     Args:
         seconds: how long the run may take, of which training gets a share.
+        evalset: the plan's rows, where they are loaded already.
     """
     start = time.perf_counter()
     context.progress.stage("timing this machine", None)
-    evalset = load_rows(plan, context)
+    evalset = evalset or load_rows(plan, context)
     opening = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
     query_s: dict[ArmId, float] = {}
     open_s: dict[ArmId, float] = {}
@@ -251,10 +254,12 @@ def expected_seconds(timed: Timed, sized: tuple[int, int, Sequence[int]]) -> flo
     return _CONCLUDING_S + timed.linear_s + sum(arms)
 
 
-def forecast_seconds(plan: ExperimentPlan, context: Context) -> dict[str, float]:
+def forecast_seconds(
+    plan: ExperimentPlan, context: Context, evalset: Evalset | None = None
+) -> dict[str, float]:
     """What each arm of a plan takes on this machine as it is written; empty where that cannot be timed."""
     try:
-        timed = time_machine(plan, _NO_LIMIT_S, context)
+        timed = time_machine(plan, _NO_LIMIT_S, context, evalset)
     except (ModelUnavailable, MissingExtra, TrainingError):  # the run itself says what is missing
         return {}
     return by_arm(timed, plan, (timed.test, timed.dev, plan.retrieve.k))
@@ -452,7 +457,8 @@ def _evenly(items: Sequence[Item], count: int) -> list[Item]:
 def _training(
     plan: ExperimentPlan, base: Path, evalset: Evalset, seconds: float, opening: ModelSettings
 ) -> Budgeted:
-    recipe = recipe_for(plan, base, len(evalset.train), plan.training_seeds[0], opening)
+    rows = rows_learnt(plan, Option.TUNE, evalset)
+    recipe = recipe_for(plan, base, rows, plan.training_seeds[0], opening)
     task = task_of(evalset.space, plan.prompt.limits)
     conversations = [
         Conversation(
@@ -474,10 +480,11 @@ def _training(
             labels=tuple(map(task.target_text, task.choices)),
         )
         measured = measure_speed(job)
-    fitting = budget_recipe(recipe, len(conversations), measured.tokens, measured.speed, seconds)
+    tokens = round(measured.tokens * rows / len(conversations))  # drafted rows are about as long
+    fitting = budget_recipe(recipe, rows, tokens, measured.speed, seconds)
     if fitting.recipe.epochs >= LEAST_EPOCHS or fitting.recipe.epochs >= recipe.epochs:
         return fitting
     least = dataclasses.replace(recipe, epochs=min(LEAST_EPOCHS, recipe.epochs))
-    taking = budget_recipe(least, len(conversations), measured.tokens, measured.speed, _NO_LIMIT_S)
+    taking = budget_recipe(least, rows, tokens, measured.speed, _NO_LIMIT_S)
     cut = f"training shortened from {recipe.epochs:g} to {least.epochs:g} epochs, fewer would teach nothing"
     return replace(taking, cut=cut)

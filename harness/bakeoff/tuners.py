@@ -50,7 +50,7 @@ def build_tuner(
     shown = plan.shown_in_training if arm.option is Option.TUNE_RETRIEVE else 0
     if evalset.documents:
         shown *= _PASSAGE_AS_ROWS
-    recipe = recipe_for(plan, base, len(evalset.learnt_by(arm.option)), seed, opening, shown=shown)
+    recipe = recipe_for(plan, base, rows_learnt(plan, arm.option, evalset), seed, opening, shown=shown)
     name = file_name(f"{arm.option.value}-{arm.model}-seed{seed}".replace("/", "_").replace("+", "-"))
     codes = arm.option is Option.TUNE and bool(evalset.labels)
     reader = arm.option is Option.TUNE_RETRIEVE and evalset.lessons is not None
@@ -66,6 +66,12 @@ def build_tuner(
         keep_in=opening.cache / "readers" if reader and opening.cache else None,
     )
     return LocalTuner(settings)
+
+
+def rows_learnt(plan: ExperimentPlan, option: Option, evalset: Evalset) -> int:
+    """The rows that an option learns from, with those that a model is to draft at most."""
+    own, drafts = len(evalset.learnt_by(option)), plan.tune.drafts
+    return drafts.rows(own) if drafts is not None and option is Option.TUNE else own
 
 
 def encoder_settings(

@@ -27,6 +27,7 @@ from harness.bakeoff.quality import measuring
 from harness.bakeoff.reopen import close_as_before, reopened
 from harness.bakeoff.run import settle_on_dev
 from harness.bakeoff.run_folder import RunFolder, create_run
+from harness.bakeoff.tuners import rows_learnt
 from harness.core.context import Context
 from harness.core.environment import MemoryWatch, free_gib
 from harness.core.errors import UsageError
@@ -287,11 +288,12 @@ def _watch(lane: _Lane, wish: TuneRequest) -> DevWatch:
 def _plan_lines(lane: _Lane, tuner: LocalTuner, needed: Needed) -> list[str]:
     """What will be trained and what memory that takes."""
     recipe, opening = tuner.settings.recipe, tuner.settings.opening
+    rows = rows_learnt(lane.plan, lane.arm_plan.option, lane.evalset)
     layers = "all layers" if recipe.tuned_layers is None else f"the upper {recipe.tuned_layers} layers"
     free = free_gib(opening.device)
     return [
         f"{lane.name}: {recipe.method} of rank {recipe.rank} on {layers}, {epochs(recipe.epochs)} of "
-        f"{len(lane.evalset.learnt_by(lane.arm_plan.option))} rows in batches of {recipe.batch_size}, "
+        f"{rows} rows in batches of {recipe.batch_size}, "
         f"learning rate {recipe.learning_rate:g}, answers in {recipe.answer}",
         f"memory: {needed}; free: {'not known' if free is None else f'{free:.1f} GiB'}",
     ]

@@ -41,6 +41,12 @@ def export_job(plan: ExperimentPlan, arm: str, out: Path, context: Context) -> l
             got=str(arm_plan.id),
             allowed="an arm 'option: tune'; name it with --arm",
         )
+    if plan.tune.drafts is not None:
+        raise UsageError(
+            "Drafted questions hold what the documents say, so that they leave this machine in no job.",
+            got=f"tune.drafts by {plan.tune.drafts.model}",
+            allowed="a plan without tune.drafts",
+        )
     if out.exists() and any(out.iterdir()):
         raise UsageError(f"{out} is not empty.", run="another DIR")
     evalset = dataclasses.replace(load_rows(plan, context), test=())

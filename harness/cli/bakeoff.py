@@ -169,6 +169,7 @@ def _go(
     expected_s: Mapping[str, float] | None = None,
 ) -> None:
     from harness.bakeoff.addresses import check_addresses
+    from harness.bakeoff.evalset import load_rows
     from harness.bakeoff.preflight import check_budget, preflight, preflight_text
     from harness.bakeoff.prices import with_stated_prices
     from harness.bakeoff.run_folder import create_run
@@ -179,15 +180,16 @@ def _go(
         arm.option.traits.needs_model and not isinstance(resolve(arm.model), Provider) for arm in plan.arms
     )
     if dry_run or here or context.budget_usd is not None:
-        found = preflight(plan, context)
+        evalset = load_rows(plan, context)
+        found = preflight(plan, context, evalset)
         if dry_run:
-            expected_s = expected_s or forecast_seconds(plan, context)
+            expected_s = expected_s or forecast_seconds(plan, context, evalset)
             context.progress.close()
             typer.echo(preflight_text(found, expected_s))
             return
         check_budget(found.arms, context.budget_usd)
         if not expected_s and sum(e.calls for e in found.arms if e.input_tokens and not e.served) > MANY:
-            expected_s = forecast_seconds(plan, context)
+            expected_s = forecast_seconds(plan, context, evalset)
     check_addresses(plan, context)
     plan = with_stated_prices(plan, context)
     folder = create_run(context.runs, plan, context.clock(), context.homes)

@@ -195,7 +195,7 @@ def questions(
         )
         raise UsageError(f"{output} exists already.", got=str(output), run=again)
     context = here.context(quiet=as_json)
-    kept = KeptDrafts(output)
+    kept = KeptDrafts.beside(output)
     with stoppable(context, f"What was drafted is kept in {kept.path}.", "the same command again"):
         asked = passages_to_ask(index, int(count), seed)
         drafted = draft_questions(asked, model, kept, seed, context, api_base)

@@ -180,6 +180,7 @@ class Evalset:
         catch_all: the label for what no other fits; '' where there is none.
         documents: the folder of the documents that its questions are about; '' where there are none.
         lessons: questions over other documents, whose train rows a reader is tuned on; None: its own.
+        never_taught: dev and test texts that no drafted row may have; empty where none is drafted.
         rest, rest_dev: test and dev rows that a limit leaves out, for arms that cost nothing; empty where
             they are not asked.
     """
@@ -202,6 +203,7 @@ class Evalset:
     schema: dict[str, Any] = field(default_factory=dict)
     documents: str = ""
     lessons: Evalset | None = None
+    never_taught: tuple[str, ...] = ()
 
     def learnt_by(self, option: Option) -> tuple[Item, ...]:
         """The rows that an option is trained on."""

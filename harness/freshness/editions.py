@@ -151,7 +151,13 @@ def _between(first: Evalset, second: Evalset, *, limited: bool) -> Editions:
     if set(groups) == {Group.UNCHANGED}:
         raise DataError("Nothing changes between the two editions: every test item has the answer it had.")
     new = [] if limited else _new(first, second)
-    kept = dataclasses.replace(second, test=test, dev=now(first.dev), train=(*now(first.train), *new))
+    kept = dataclasses.replace(
+        second,
+        test=test,
+        dev=now(first.dev),
+        train=(*now(first.train), *new),
+        never_taught=tuple(dict.fromkeys((*first.never_taught, *second.never_taught))),
+    )
     return Editions(first=dataclasses.replace(first, test=tuple(both)), second=kept, groups=groups)
 
 

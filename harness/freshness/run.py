@@ -366,6 +366,8 @@ def _point(
     )
     encodes = arm_plan.option.traits.encodes  # its checkpoints lie where it is kept
     factory = ArmFactory(bench.plan, rows, folder, bench.context, bench.embedder, keep=encodes)
+    drafts = [bench.home / f"drafts-{name}" for name in ("second", "first")]
+    factory.drafts_in = tuple(drafts if edition == "second" else drafts[1:])  # only what is new is drafted
     with closing(factory), closing(factory.build(arm_plan, seed)) as arm, folder.journal() as journal:
         prices = prices_for(arm.identity, bench.plan, bench.book)
         if prices.answers is None:

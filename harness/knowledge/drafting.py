@@ -5,20 +5,22 @@ answer about each. A draft is kept only if its answer stands word behind word in
 row that is its quote, and its question does not give the answer away. Kept drafts are marked as drafted: a
 run refuses them until a person has put a mark into the column `checked`. Nothing in a draft says what the
 documents do not answer; such questions are a person's to write.
+
+For a model that is tuned without documents (`tune.drafts` of a plan) the same drafts are rows to learn from,
+and a model words questions in other ways too. What a model answered is kept at once, in a file.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from harness.core.errors import StoreError
-from harness.core.files import write_atomically
+from harness.core.files import make_folder, write_atomically
 from harness.core.records import Failure, JsonSchema, Message, ModelIdentity, Passage
 from harness.core.serial import decode, encode
 from harness.core.wording import one_line
@@ -28,10 +30,10 @@ from harness.tasks.answers import words
 from harness.tasks.json_answers import read_object
 from harness.tasks.questions import DRAFT_COLUMNS, EVIDENCE_COLUMNS
 
-SHORTEST = 150
-"""Characters of a passage that a question is drafted about."""
-_MOST_TOKENS = 120
-_TASK = (
+SHORTEST, SHORTEST_WORDS = 150, 3
+"""Characters of a passage that a question is drafted about, and words of a question."""
+_MOST_TOKENS, _WORDING_TOKENS = 120, 50
+_ASK = (
     "You write questions for a test. Read the passage and write one question that a colleague would ask and "
     "that only this passage answers, in the passage's language, and its answer in a few words copied from "
     "the passage. "
@@ -41,6 +43,17 @@ _SCHEMA = {
     "type": "object",
     "properties": {"question": {"type": "string"}, "answer": {"type": "string"}},
     "required": ["question", "answer"],
+    "additionalProperties": False,
+}
+_REWORD = (
+    "You write questions for a test. Write {each} other wordings of the question: each asks for the very "
+    "same, in other words, in the same language, and does not hold the answer. "
+    'Answer as JSON: {{"wordings": ["...", "..."]}}'
+)
+_WORDINGS = {
+    "type": "object",
+    "properties": {"wordings": {"type": "array", "items": {"type": "string"}}},
+    "required": ["wordings"],
     "additionalProperties": False,
 }
 
@@ -60,56 +73,55 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PassageDrafted:
-    """What came of one passage; without a draft none was kept.
+class Asked:
+    """What a model answered about one passage or question.
 
     Attributes:
-        by: the model, with its revision.
+        by: the model with its revision; about: what it was asked, as `_named` and `_about` have them.
+        seconds: that its answer took.
     """
 
     by: str
-    passage: str
-    draft: Draft | None
+    about: str
+    text: str
+    seconds: float
 
 
 class KeptDrafts:
-    """A model's answers so far, in a file beside the table: a command that is stopped goes on with them."""
+    """A model's answers so far, in a file: whoever asked it and was stopped goes on with them.
 
-    def __init__(self, table: Path) -> None:
-        self.path = table.with_name(f"{table.name}.asked.jsonl")
+    Attributes:
+        path: the file.
+        earlier: files of others, whose answers are taken and not counted.
+    """
 
-    def of(self, model: ModelIdentity) -> dict[str, Draft | None]:
-        """What a model answered, by passage; a line that was not written whole is passed over.
+    def __init__(self, path: Path, earlier: Sequence[Path] = ()) -> None:
+        self.path, self.earlier = path, tuple(earlier)
+
+    @classmethod
+    def beside(cls, table: Path) -> KeptDrafts:
+        """Those of a table of drafts that is being written."""
+        return cls(table.with_name(f"{table.name}.asked.jsonl"))
+
+    def of(self, model: ModelIdentity) -> dict[str, Asked]:
+        """What a model answered, by what it was asked; a line that was not written whole is passed over.
 
         Raises:
-            StoreError: the file cannot be read.
+            StoreError: a file cannot be read.
         """
-        found: dict[str, Draft | None] = {}
-        try:
-            lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
-        except OSError as error:
-            raise StoreError(
-                "Earlier drafts cannot be read.", got=f"{self.path}: {error.strerror}"
-            ) from error
-        for line in filter(None, lines):
-            try:
-                one = decode(PassageDrafted, line)
-            except StoreError:
-                continue
-            if one.by == _named(model):
-                found[one.passage] = one.draft
-        return found
+        found = {one.about: replace(one, seconds=0.0) for path in self.earlier for one in _read(path, model)}
+        return found | {one.about: one for one in _read(self.path, model)}
 
-    def add(self, model: ModelIdentity, passage: str, found: Draft | None) -> None:
+    def add(self, one: Asked) -> None:
         """Keep an answer at once.
 
         Raises:
             StoreError: it cannot be written.
         """
-        line = encode(PassageDrafted(by=_named(model), passage=passage, draft=found))
+        make_folder(self.path.parent)
         try:
             with self.path.open("ab") as file:
-                file.write(f"\n{line}\n".encode())  # the line before may have been cut off
+                file.write(f"\n{encode(one)}\n".encode())  # the line before may have been cut off
         except OSError as error:
             raise StoreError("A draft cannot be kept.", got=f"{self.path}: {error.strerror}") from error
 
@@ -118,8 +130,27 @@ class KeptDrafts:
         self.path.unlink(missing_ok=True)
 
 
+def _read(path: Path, model: ModelIdentity) -> Iterator[Asked]:
+    try:
+        lines = path.read_bytes().split(b"\n") if path.exists() else []
+    except OSError as error:
+        raise StoreError("Earlier drafts cannot be read.", got=f"{path}: {error.strerror}") from error
+    for line in filter(None, lines):
+        try:
+            one = decode(Asked, line)
+        except StoreError:
+            continue
+        if one.by == _named(model):
+            yield one
+
+
 def _named(model: ModelIdentity) -> str:
     return f"{model.id} {model.revision}".strip()
+
+
+def _about(*asked: str) -> str:
+    """What a model was asked, as a digest: the words of the task, and what they are put to."""
+    return hashlib.sha256("\0".join(asked).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,11 +160,13 @@ class DraftedQuestions:
     Attributes:
         by: the model.
         asked: passages that it was asked about; `dropped` drafts are those that were not kept.
+        seconds: that its answers took.
     """
 
     by: str
     asked: int
     drafts: tuple[Draft, ...]
+    seconds: float = 0.0
 
     @property
     def dropped(self) -> int:
@@ -141,13 +174,19 @@ class DraftedQuestions:
         return self.asked - len(self.drafts)
 
 
+def drafting_facts(wordings: int) -> dict[str, object]:
+    """What decides drafts beside the model and what it is shown: the words of its tasks."""
+    return {"drafting": _about(_ASK, _REWORD.format(each=wordings))}
+
+
 def drawn(passages: Sequence[Passage], count: int, seed: int) -> list[Passage]:
-    """Passages to ask about: one of each document before a second of any."""
-    order = np.random.default_rng(seed).permutation(len(passages))
+    """Passages to ask about: one of each document before a second of any.
+
+    Each has its place by its own words, so that documents that change a little draw mostly the same.
+    """
     turn: dict[str, int] = {}
     ranked = []
-    for place in order.tolist():
-        passage = passages[place]
+    for passage in sorted(passages, key=lambda one: _about(str(seed), one.id)):
         if len(passage.text) >= SHORTEST:
             turn[passage.document] = turn.get(passage.document, 0) + 1
             ranked.append((turn[passage.document], passage))
@@ -166,29 +205,73 @@ def draft(
     Raises:
         StoreError: an answer cannot be kept.
     """
-    known = kept.of(model.identity)
+    asked = {_about(_ASK, passage.document, passage.whole): passage for passage in passages}
+    shown = {about: f"{passage.document}\n{passage.whole}" for about, passage in asked.items()}
     form = JsonSchema(schema=_SCHEMA, max_tokens=_MOST_TOKENS)
+    answered = _answers(shown, _ASK, form, model, (kept, say))
+    found = (read_draft(one.text, asked[about]) for about, one in answered.items())
+    return DraftedQuestions(
+        by=model.identity.id,
+        asked=len(passages),
+        drafts=tuple(_distinct([one for one in found if one is not None])),
+        seconds=sum(one.seconds for one in answered.values()),
+    )
+
+
+def reword(
+    questions: Sequence[str], each: int, model: ChatModel, kept: KeptDrafts, say: Callable[[int], None]
+) -> tuple[dict[str, tuple[str, ...]], float]:
+    """Ask a model for other wordings of questions, at most `each`; `kept` and `say` as in `draft`.
+
+    Returns:
+        The wordings by question, and the seconds they took.
+
+    Raises:
+        StoreError: an answer cannot be kept.
+    """
+    task = _REWORD.format(each=each)
+    shown = {_about(task, question): question for question in questions}
+    form = JsonSchema(schema=_WORDINGS, max_tokens=each * _WORDING_TOKENS)
+    answered = _answers(shown, task, form, model, (kept, say))
+    found = {shown[about]: read_wordings(one.text, shown[about])[:each] for about, one in answered.items()}
+    return found, sum(one.seconds for one in answered.values())
+
+
+def read_wordings(text: str, question: str) -> tuple[str, ...]:
+    """The other wordings in a model's answer, each once; those of too few words are left out."""
+    given = (read_object(text, ("wordings",)) or {}).get("wordings")
+    found: dict[tuple[str, ...], str] = {}
+    for one in given if isinstance(given, list) else ():
+        if isinstance(one, str):
+            found.setdefault(words(one), one_line(one).strip())
+    found.pop(words(question), None)
+    return tuple(one for asked, one in found.items() if len(asked) >= SHORTEST_WORDS)
+
+
+def _answers(
+    shown: Mapping[str, str],
+    task: str,
+    form: JsonSchema,
+    model: ChatModel,
+    keeping: tuple[KeptDrafts, Callable[[int], None]],
+) -> dict[str, Asked]:
+    """What a model answers to each text that it is shown, by what it is asked; of failures nothing."""
+    kept, say = keeping
+    known = kept.of(model.identity)
+    system, by = Message(role="system", content=task), _named(model.identity)
     requests = [
-        ChatRequest(
-            item_id=passage.id,
-            messages=(
-                Message(role="system", content=_TASK),
-                Message(role="user", content=f"{passage.document}\n{passage.whole}"),
-            ),
-            form=form,
-        )
-        for passage in passages
-        if passage.id not in known
+        ChatRequest(item_id=about, messages=(system, Message(role="user", content=text)), form=form)
+        for about, text in shown.items()
+        if about not in known
     ]
-    say(len(passages) - len(requests))
-    by_id = {passage.id: passage for passage in passages}
+    say(len(shown) - len(requests))
     for reply in model.answer(requests):
         say(1)
         if not isinstance(reply, Failure):
-            known[reply.item_id] = read_draft(reply.text, by_id[reply.item_id])
-            kept.add(model.identity, reply.item_id, known[reply.item_id])
-    ordered = [one for passage in passages if (one := known.get(passage.id)) is not None]
-    return DraftedQuestions(by=model.identity.id, asked=len(passages), drafts=tuple(_distinct(ordered)))
+            one = Asked(by=by, about=reply.item_id, text=reply.text, seconds=reply.model_s)
+            known[one.about] = one
+            kept.add(one)
+    return {about: known[about] for about in shown if about in known}
 
 
 def read_draft(text: str, passage: Passage) -> Draft | None:
@@ -199,7 +282,7 @@ def read_draft(text: str, passage: Passage) -> Draft | None:
         return None
     question, answer = one_line(question).strip(), one_line(answer).strip(" .")
     wanted = words(answer)
-    if not wanted or len(words(question)) < 3 or _within(wanted, words(question)):
+    if not wanted or len(words(question)) < SHORTEST_WORDS or _within(wanted, words(question)):
         return None
     quote = next((one for one in sentences(passage.text) if _within(wanted, words(one))), None)
     if quote is None:

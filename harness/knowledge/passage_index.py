@@ -324,14 +324,16 @@ def build_index(
         passages_folder="",
         digests={},
     )
-    index = PassageIndex(
-        record,
-        read.passages,
-        LexicalIndex.build([_searched(one) for one in read.passages], words_and_beginnings),
-        dense,
-        embedding,
-    )
+    index = PassageIndex(record, read.passages, _lexical(read.passages, earlier), dense, embedding)
     return index, _changes(earlier, index, embedded)
+
+
+def _lexical(passages: Sequence[Passage], earlier: PassageIndex | None) -> LexicalIndex:
+    """The index of words of passages: the earlier one where they are the same."""
+    same = earlier is not None and earlier.record.tokeniser == BEGINNINGS and earlier.passages == passages
+    if earlier is not None and same:
+        return earlier.retriever.lexical
+    return LexicalIndex.build([_searched(one) for one in passages], words_and_beginnings)
 
 
 def _searched(passage: Passage) -> str:

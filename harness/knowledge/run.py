@@ -33,7 +33,7 @@ from harness.knowledge.passage_index import (
 )
 from harness.models.api.budget import SpendGuard, per_token
 from harness.models.api.embedding import open_served_embedding
-from harness.models.base import EmbeddingModel
+from harness.models.base import ChatModel, EmbeddingModel
 from harness.models.open import open_chat, open_embedding
 from harness.models.resolve import Provider, resolve
 from harness.models.settings import ModelSettings, settings_of
@@ -152,6 +152,20 @@ def draft_questions(
 
     Raises:
         StoreError: a draft cannot be kept.
+        UsageError, ModelUnavailable: as `open_drafter`.
+    """
+    chat = open_drafter(name, seed, context, api_base)
+    context.progress.stage(f"Drafting questions with {name}", len(passages))
+    try:
+        return draft(passages, chat, kept, context.progress.advance)
+    finally:
+        chat.close()
+
+
+def open_drafter(name: str, seed: int, context: Context, api_base: str = "") -> ChatModel:
+    """A model on this machine that is to draft questions.
+
+    Raises:
         UsageError: the model is not on this machine.
         ModelUnavailable: the model is not at hand.
     """
@@ -163,18 +177,18 @@ def draft_questions(
         seed=seed,
     )
     try:
-        chat = open_chat(name, opening)
+        return open_chat(name, opening)
     except ValueError as error:
-        raise UsageError(
-            "Drafting shows a model your documents, so that it has to be on this machine.",
-            got=name,
-            allowed="qwen2.5-coder-1.5b, a folder, a GGUF file, or one served here (--api-base)",
-        ) from error
-    context.progress.stage(f"Drafting questions with {name}", len(passages))
-    try:
-        return draft(passages, chat, kept, context.progress.advance)
-    finally:
-        chat.close()
+        raise not_on_this_machine(name) from error
+
+
+def not_on_this_machine(name: str) -> UsageError:
+    """A model that may not draft questions."""
+    return UsageError(
+        "Drafting shows a model your documents, so that it has to be on this machine.",
+        got=name,
+        allowed="qwen2.5-coder-1.5b, a folder, a GGUF file, or one served here (its address as api_base)",
+    )
 
 
 def _report(

@@ -10,13 +10,37 @@ from harness.core.parts import Count, Part, Seed
 from harness.data.settings import DataPlan
 
 
+class DraftPlan(Part):
+    """Questions that a model on this machine writes for `tune` to learn from, beside the training rows.
+
+    `passages`: one question each about so many passages of the documents; `wordings`: so many other wordings
+    of every question that is learnt, drafted ones among them. `api_base`: the address of one's own server.
+    """
+
+    model: Annotated[str, Field(min_length=1)]
+    passages: Annotated[int, Field(ge=0, le=100_000)] = 0
+    wordings: Annotated[int, Field(ge=0, le=10)] = 0
+    api_base: str = ""
+
+    @model_validator(mode="after")
+    def _some(self) -> DraftPlan:
+        if not self.passages and not self.wordings:
+            raise ValueError("nothing is to be drafted: state passages or wordings")
+        return self
+
+    def rows(self, own: int) -> int:
+        """Rows that are learnt at most, where there are `own` training rows."""
+        return (own + self.passages) * (1 + self.wordings)
+
+
 class TunePlan(Part):
     """The training run; values left out come from the recipe's documented defaults.
 
     `patience` stops early: once so many epochs in a row have not lowered the loss on dev. `answer` is what
     the model learns to say for a label: a code, one token (`training.codes`), or its words. Left out, it is
     codes wherever there is one for every label. `learn_from` names questions over other documents, from which
-    `tune+retrieve` learns to read: all rows of a file, those of an evalset that test nothing.
+    `tune+retrieve` learns to read: all rows of a file, those of an evalset that test nothing. `drafts` are
+    questions that a model writes, for `tune`.
     """
 
     method: Literal["auto", "lora-bf16", "lora-fp32", "qlora-4bit"] = "auto"
@@ -30,6 +54,7 @@ class TunePlan(Part):
     answer: Literal["codes", "words"] | None = None
     seeds: tuple[Seed, ...] = ()
     learn_from: DataPlan | None = None
+    drafts: DraftPlan | None = None
 
     @model_validator(mode="after")
     def _distinct_seeds(self) -> TunePlan:

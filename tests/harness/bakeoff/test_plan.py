@@ -191,6 +191,22 @@ def test_a_reader_learns_from_other_questions_than_those_it_is_asked() -> None:
             plan(raw)
 
 
+def test_tune_may_learn_what_a_model_drafts() -> None:
+    asks = {**READER, "arms": [{"option": "tune", "model": "m"}]}
+    drafts = {"model": "qwen2.5-coder-1.5b", "passages": 60, "wordings": 2}
+    one = plan({**asks, "tune": {"drafts": drafts}})
+    assert one.tune.drafts is not None and one.digest != plan(asks).digest
+    assert one.tune.drafts.rows(40) == 300  # (40 + 60) questions in three wordings each
+    assert parse_plan(dump_plan(one), "test") == one
+    for raw, says in (
+        ({**asks, "tune": {"drafts": {"model": "m"}}}, "passages or wordings"),
+        ({**READER, "tune": {"drafts": drafts}}, "no arm"),
+        ({**BASE, "tune": {"drafts": drafts}}, "questions over documents"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            plan(raw)
+
+
 @given(st.text(max_size=40), st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
 def test_any_words_survive_the_way_through_yaml(title: str, column: str) -> None:
     raw = {**BASE, "data": {"file": "a.csv", "text": [column], "label": column + "."}}

@@ -92,7 +92,7 @@ def test_drafts_are_written_for_a_person_to_check(tmp_path: Path) -> None:
     third = replace(LEAVE, id="tax.md#1", document="tax.md")
     good = '{"question": "How much leave is there?", "answer": "twenty days"}'
     told: list[int] = []
-    kept = KeptDrafts(tmp_path / "drafted.csv")
+    kept = KeptDrafts.beside(tmp_path / "drafted.csv")
     found = draft([LEAVE, second, third], Writer(good, "no", good), kept, told.append)
     assert (found.asked, found.dropped, sum(told)) == (3, 2, 3)  # the third asks what the first asked
     assert [one.document for one in found.drafts] == ["leave.md"]
@@ -109,14 +109,14 @@ def test_drafting_that_was_stopped_goes_on_and_asks_nothing_twice(tmp_path: Path
     third = replace(LEAVE, id="tax.md#1", document="tax.md")
     first_answer = '{"question": "How much leave is there?", "answer": "twenty days"}'
     last_answer = '{"question": "How many days has Ghent?", "answer": "24"}'
-    kept = KeptDrafts(tmp_path / "drafted.csv")
+    kept = KeptDrafts.beside(tmp_path / "drafted.csv")
     with pytest.raises(ValueError, match="shorter"):  # the model is gone after two passages
         draft([LEAVE, second, third], Writer(first_answer, "no"), kept, lambda _: None)
     with kept.path.open("ab") as file:
         file.write(b'{"by": "wri')  # a line that was not written whole
     told: list[int] = []
     found = draft(
-        [LEAVE, second, third], Writer(last_answer), KeptDrafts(tmp_path / "drafted.csv"), told.append
+        [LEAVE, second, third], Writer(last_answer), KeptDrafts.beside(tmp_path / "drafted.csv"), told.append
     )
     assert [one.document for one in found.drafts] == ["leave.md", "tax.md"]
     assert (found.asked, found.dropped, sum(told)) == (3, 1, 3)
