@@ -70,7 +70,7 @@ def show_adapter(
     from harness.report.text import print_document
     from harness.report.topics.tuned import adapter_document
     from harness.shipping.adapters import history_of, shelved_as
-    from harness.shipping.registry.hub import card_of
+    from harness.shipping.registry.card import card_of
 
     shelf = at.open()
     found = shelved_as(shelf, reference)

@@ -50,9 +50,9 @@ def export(
 ) -> None:
     """Write what a run recommends as a folder to serve, and check that it still answers the same."""
     from harness.recommendation.store import recommended_arm
-    from harness.report.topics.tuned import parity_line
     from harness.shipping.exporting import ExportRequest, export_shipped
     from harness.shipping.parity import check_export
+    from harness.shipping.registry.card import parity_line
     from harness.shipping.serving import ServeRequest, find_shipped
 
     if output is None:

@@ -30,7 +30,7 @@ from harness.shipping.export.launch_files import (
 )
 from harness.shipping.export.merge import copy_tokenizer, load_tokenizer, merge_into
 from harness.shipping.export.onnx_file import write_onnx
-from harness.shipping.registry.hub import card_of
+from harness.shipping.registry.card import card_of
 from harness.shipping.shipped import Shipped, ShippedClassifier, Tuned
 from harness.training.encoder.artefact import open_kept
 from harness.training.tuned_model import Export, Format

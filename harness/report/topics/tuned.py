@@ -27,6 +27,7 @@ from harness.report.document import (
     section,
 )
 from harness.report.topics.cells import columns, drawn, row
+from harness.shipping.registry.card import parity_line, parity_word
 from harness.training.tuned_model import AdapterVersion, Event, Parity, TunedLane
 
 
@@ -242,23 +243,6 @@ def event_line(event: Event) -> str:
             return f"{event.stage} rolled back to {name}, was {event.previous}"
         case "checked":
             return f"{name} checked: {parity_word([event.parity] if event.parity else [])}"
-
-
-def parity_word(checks: Sequence[Parity]) -> str:
-    """The last check in a word."""
-    if not checks:
-        return "unchecked"
-    return {True: "holds", False: "FAILED", None: "not shown"}[checks[-1].passed]
-
-
-def parity_line(check: Parity) -> str:
-    """A check with its figures; a failed one says so first."""
-    return (
-        f"{parity_word([check])}: {check.what}, {check.agreement.metric} on "
-        f"{share_sentence(check.agreement)}, {check.reference.metric} {percent(check.served.value)} against "
-        f"{percent(check.reference.value)} of the model as its run scored it, {check.failures} failures; "
-        f"{check.rule}"
-    )
 
 
 def _cell(value: object) -> str:

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from harness.core.errors import ModelUnavailable, UsageError
-from harness.shipping.registry.hub import Push, hub_token, model_card, push_adapter
+from harness.shipping.registry.card import card_of
+from harness.shipping.registry.hub import Push, hub_token, push_adapter
 from tests.support.artefacts import artefact, origin, parity, task, write_adapter
 
 PUSH = Push(repo="org/tickets", token="secret-token", private=True, message="tickets@1")
@@ -15,7 +16,7 @@ PUSH = Push(repo="org/tickets", token="secret-token", private=True, message="tic
 
 def card(tmp_path, **changes):
     folder = write_adapter(tmp_path / "a")
-    return model_card("tickets 1", artefact(folder), origin(**changes), task(), [parity(False, 0.5)])
+    return card_of("tickets 1", artefact(folder), origin(**changes), task(), [parity(False, 0.5)])
 
 
 def test_the_cards_metadata_is_what_the_hub_reads(tmp_path):
@@ -32,7 +33,7 @@ def test_the_card_says_how_to_ask_and_hides_nothing(tmp_path):
     text = card(tmp_path)
     assert "system: Classify the message." in text and "user: <the message>" in text
     assert "`sign in`" in text, "the answers as the model writes them"
-    assert "PARITY FAILED: gguf q8_0 served by llamacpp" in text and "50.0 %" in text
+    assert "parity FAILED: gguf q8_0 served by llamacpp" in text and "50.0 %" in text
     assert "accuracy on test: not measured" in text
     assert "LoRA on an fp32 base" in text and "QLoRA" not in text
     assert "d" * 64 in text and "b" * 64 in text
@@ -40,7 +41,7 @@ def test_the_card_says_how_to_ask_and_hides_nothing(tmp_path):
 
 def test_the_card_lists_every_code_with_its_label(tmp_path):
     record, codes = artefact(write_adapter(tmp_path / "a")), {"billing": " invoice", "sign_in": " login"}
-    text = model_card("tickets 1", record, origin(), task(codes=codes))
+    text = card_of("tickets 1", record, origin(), task(codes=codes))
     assert '| `" invoice"` | `billing` |' in text and '| `" login"` | `sign_in` |' in text
     assert "max_tokens: 1" in text and "`sign in`" not in text
 
