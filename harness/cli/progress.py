@@ -73,8 +73,7 @@ class LineProgress:
         self._say(f"{self._title}: {line}")
 
     def close(self) -> None:
-        """Say how long it took."""
-        self._say("done")
+        """Nothing more comes, and nothing is said of it."""
 
     def _say(self, line: str) -> None:
         self._said = time.monotonic()

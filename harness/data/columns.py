@@ -142,11 +142,12 @@ def check_columns(match: Match, columns: Sequence[str], problems: Problems) -> b
     if match.missing and any(columns):
         more = f" and {len(columns) - SHOWN_COLUMNS} more" if len(columns) > SHOWN_COLUMNS else ""
         listed = ", ".join(column_name(name) for name in columns[:SHOWN_COLUMNS])
-        problems.add("columns found", f"{listed}{more}")
+        problems.allow(f"a column of the file: {listed}{more}")
     counts = Counter(plain_name(name) for name in columns)
     twice = [columns[position] for position in match.needed if counts[plain_name(columns[position])] > 1]
     for name in twice:
         problems.add("column named twice in the header", repr(name))
+        problems.advise("the same command once one of them has another name")
     return not match.missing and not twice
 
 
@@ -162,6 +163,7 @@ Cells = tuple[int, list[str]]
 """The number of a line or row, and its fields."""
 
 HEADER_ROWS = 50
+_RULED = re.compile(r"\s*(:?-{3,}:?)?\s*")  # a cell of the line below the header in Markdown
 _LONG_NAME = 80
 _SEVERAL = 2
 
@@ -270,6 +272,8 @@ def take_rows(cells: Iterable[Cells], header: Header, unit: str, problems: Probl
     repeated: list[int] = []
     for number, fields in islice(iter(cells), header.index + 1, None):
         if not any(map(str.strip, fields)):
+            continue
+        if number == header.number + 1 and all(_RULED.fullmatch(field) for field in fields):
             continue
         if len(fields) != width:
             if len(fields) > width and _width(fields) <= width:

@@ -41,11 +41,14 @@ _REFUSED = (
     (b"\x80\x05\x95", "a Python pickle"),
     (b"$FL2", "an SPSS file"),
     (b"<stata_dta>", "a Stata file"),
-    (b"!BDN", "an CostForecast mailbox"),
+    (b"!BDN", "an Outlook mailbox"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
     (b"PGDMP", "a PostgreSQL dump"),
+    (b"__label__", "a fastText file"),
+    (b"@relation", "a Weka file (ARFF)"),
+    (b"@RELATION", "a Weka file (ARFF)"),
     (b"version https://git-lfs", "a Git LFS pointer"),
 )
 _IN_ZIP = (
@@ -121,7 +124,8 @@ def _zipped(content: bytes, name: str) -> Kind:
                 _check_members(archive, len(content), name)
                 return "workbook"
     except (zipfile.BadZipFile, OSError, zlib.error, RuntimeError, NotImplementedError, ValueError) as error:
-        raise DataError(f"{name} is a damaged zip archive or workbook: {error}.") from error
+        words = f"{name} is a damaged zip archive or workbook: {error}."
+        raise DataError(words, run="get the file again") from error
     for start, what in _IN_ZIP:
         if any(member.startswith(start) for member in members):
             raise _refused(name, what)

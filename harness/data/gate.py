@@ -34,6 +34,8 @@ MISSING = frozenset(
 
 _BETWEEN = re.compile(r"(?<=[^\W_])[\s_-]+(?=[^\W_])")
 _WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
+_JOINT = re.compile(r"[;|,/+]")
+_MISREAD = re.compile(r"\S{0,20}(?:Ã.|â€.)\S{0,20}")
 _WORDS = re.compile(r"[^\W_]+")
 _DAY = re.compile(
     r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3(\d{4}|\d{2})|\d{1,2}\.? [^\W\d]{3,9}\.?,? \d{4}"
@@ -290,6 +292,11 @@ def _too_few(evalset: Evalset) -> str:
     most = max(Counter(item.label for item in _rows(evalset)).values())
     if most >= _FOR_EVERY_SPLIT:
         return ""
+    if most == 1:
+        return (
+            ": each row has a label of its own, as ids and free texts are. Name the column that holds the "
+            f"answer (--label), or label more rows: from {_FOR_EVERY_SPLIT} on a label is in all three splits"
+        )
     return (
         f": no label has more than {counted(most, 'row', 'rows')}, and a label is in all three splits from "
         f"{_FOR_EVERY_SPLIT} rows on. Label more rows, or join labels that are alike"
@@ -345,7 +352,10 @@ def _labels(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
     train = Counter(item.label for item in evalset.train)
     test = Counter(item.label for item in evalset.test)
     if len(train.keys() | test.keys()) < 2:
-        yield _finding("one-class", "error", "All rows carry one label; there is nothing to classify.")
+        only = ", ".join(map(repr, train or test))
+        yield _finding(
+            "one-class", "error", f"All rows carry one label, {only}; there is nothing to classify."
+        )
         return
     unseen = sorted(set(test) - set(train))
     if unseen:
@@ -400,6 +410,23 @@ def _spellings(evalset: Evalset) -> Iterable[Finding]:
             "cells and leave them out with --skip-unlabelled."
         )
         yield _finding("label-missing", "warning", message)
+    joined = _joined(evalset.label_names)
+    if joined:
+        some = counted(len(joined), "label joins", "labels join")
+        listed = ", ".join(_counted(label, counts) for label in joined[:6])
+        message = (
+            f"{some} others: {listed}. Each counts as a label of its own here; where a text may have "
+            "several, give every label a column of yes and no, and read these with --fields."
+        )
+        yield _finding("label-joined", "warning", message)
+
+
+def _joined(labels: Sequence[str]) -> list[str]:
+    """Labels that hold several others, as exports write tags: 'pay;login' beside 'pay' and 'login'."""
+    parts = {label: [part.strip(" '\"") for part in _JOINT.split(label.strip("[]"))] for label in labels}
+    listed = Counter(part for label in labels if set(label) & set(";|") for part in set(parts[label]))
+    known = {*labels, *(part for part, count in listed.items() if count > 1)}
+    return [label for label, found in parts.items() if len(found) > 1 and known.issuperset(found)]
 
 
 def _counted(label: str, counts: Counter[str], shown: Callable[[str], str] = repr) -> str:
@@ -453,6 +480,15 @@ def _texts(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
     if empty:
         message = f"{counted(len(empty), 'row has', 'rows have')} no text."
         yield _finding("empty-text", "warning", message, empty)
+    misread = {item.id: found for item in rows if (found := _misread(item.text))}
+    if misread:
+        some = counted(len(misread), "row holds", "rows hold")
+        written, meant = next(iter(misread.values()))
+        message = (
+            f"{some} letters that were read in a wrong encoding before this file was written, such as "
+            f"{written!r} for {meant!r}: export it anew as UTF-8."
+        )
+        yield _finding("misread-letters", "warning", message, misread)
     long = [item.id for item in rows if len(item.text) > limits.long_chars]
     if long:
         some = counted(len(long), "row is", "rows are")
@@ -462,6 +498,16 @@ def _texts(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
     if rows and len(shared) / len(rows) > limits.ngram_share:
         message = f"{len(shared)} of {len(rows)} rows share a run of 8 words with another row."
         yield _finding("shared-8-grams", "note", message, sorted(shared))
+
+
+def _misread(text: str) -> tuple[str, str] | None:
+    """A word whose UTF-8 was taken for Windows-1252, as it is written and as it was meant."""
+    for word in _MISREAD.findall(text):
+        try:
+            return word, word.encode("cp1252").decode()
+        except UnicodeError:
+            continue
+    return None
 
 
 def _conflicts(evalset: Evalset) -> Iterable[Finding]:

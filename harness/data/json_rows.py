@@ -26,6 +26,7 @@ from harness.data.columns import (
     check_header,
     find_header,
     match_columns,
+    needed,
     take_rows,
 )
 from harness.data.problems import Problems, shorten
@@ -36,6 +37,8 @@ _MOST_PLACES = 200
 _MOST_COLUMNS = 1000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINES = re.compile(r"[^\n]+")
+_PLACE = re.compile(r"\.\d+(\.|$)")
+NOTHING: Asked = {}
 
 
 class Numeral(str):
@@ -112,10 +115,15 @@ def _documents(text: str, problems: Problems) -> tuple[str, Iterator[Numbered] |
         return "row", iter([(1, _parse(text))])
     except (ValueError, RecursionError) as error:
         fault = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        cut = isinstance(error, json.JSONDecodeError) and (
+            error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+        )
     if any(isinstance(value, dict | list) for _, value in islice(_values(text, Problems()), 5)):
         return "line", _values(text, problems)
     documents = _one_after_another(text)
     if documents is None:
+        if cut:
+            problems.advise("get the file again: it ends before it is closed, as one that was cut off does")
         problems.add(f"not valid JSON ({fault})")
         return "row", None
     return "row", iter(list(enumerate(documents, start=1)))
@@ -180,11 +188,13 @@ def _clean(value: str) -> str:
 # Which rows ---------------------------------------------------------------------------------------------
 
 
-def _columns(rows: Iterable[Numbered]) -> tuple[str, ...]:
-    """Keys of the first rows, those of nested objects by dots."""
+def _columns(rows: Iterable[Numbered], asked: Asked = NOTHING) -> tuple[str, ...]:
+    """Keys of the first rows, those of nested objects by dots; of lists the first or the asked entry."""
     found: dict[str, None] = {}
+    by_place = [name for names in asked.values() for name in names if _PLACE.search(name)]
     for _, row in rows:
         if isinstance(row, dict):
+            found |= {name: None for name in by_place if _inside(row, name) is not _ABSENT}
             _add_keys(row, "", found)
     return tuple(islice(found, _MOST_COLUMNS))
 
@@ -205,7 +215,7 @@ def _are_rows(head: Sequence[Numbered], asked: Asked) -> bool:
     """Whether these values are the rows themselves: no asked key is missing, or no list has rows."""
     if all(not isinstance(value, dict) for _, value in head):
         return False
-    if not match_columns(asked, _columns(head)).missing:
+    if not match_columns(asked, _columns(head, asked)).missing:
         return True
     return not any(found.path for found in _lists_in([value for _, value in head]))
 
@@ -218,7 +228,7 @@ def _is_row(value: object, asked: Asked) -> bool:
         return False
     if next(_lists_in(value), None) is None:
         return True
-    names = _columns([(1, value)])
+    names = _columns([(1, value)], asked)
     match = match_columns(asked, names)
     taken = [names[position] for position in match.needed]
     return (
@@ -280,17 +290,20 @@ def _within(inner: Lists, outer: Lists) -> bool:
 
 def _holds(each: Lists, asked: Asked) -> bool:
     if each.objects:
-        return not match_columns(asked, _columns(enumerate(each.rows[:_SAMPLE]))).missing
+        return not match_columns(asked, _columns(enumerate(each.rows[:_SAMPLE]), asked)).missing
     return not find_header(_cells(enumerate(each.rows[:_SAMPLE], start=1)), asked).match.missing
 
 
 def _by_column(document: object, asked: Asked) -> Lists | None:
-    """A document that holds a list, or an object of equal keys, for each column."""
-    if (
-        not isinstance(document, dict)
-        or match_columns(asked, tuple(document)).missing
-        or not any(asked.values())
-    ):
+    """A document that holds a list, or an object of equal keys, for each column, or names beside rows."""
+    if not isinstance(document, dict) or not any(asked.values()):
+        return None
+    names, table = document.get("columns"), document.get("data", document.get("rows"))
+    named = isinstance(names, list) and _is_list_of_texts(names)
+    whole = [row for row in table if isinstance(row, list)] if named and isinstance(table, list) else []
+    if isinstance(names, list) and whole and all(len(row) == len(names) for row in whole):
+        return Lists(path="", rows=[dict(zip(names, row, strict=True)) for row in whole], objects=True)
+    if match_columns(asked, tuple(document)).missing:
         return None
     columns = [inner for inner in document.values() if isinstance(inner, list | dict) and inner]
     if len(columns) < len(document) or len({len(inner) for inner in columns}) != 1:
@@ -319,7 +332,7 @@ def _no_one_place(document: object, places: Sequence[Lists], asked: Asked, *, ho
     first = places[0]
     if first.objects:
         keys = ", ".join(map(shorten, _columns(enumerate(first.rows[:_SAMPLE]))[:12]))
-        wanted = ", ".join(name for names in asked.values() for name in names)
+        wanted = ", ".join(name for use, names in asked.items() if needed(use) for name in names)
         return DataError(
             f"No list in this JSON document has objects with the keys {wanted}.",
             got=f"{shown}; keys of {first.path or 'the top'}: {keys}",
@@ -381,7 +394,7 @@ def _walk(value: object, path: str) -> object:
 def _objects(
     rows: Iterable[Numbered], head: Sequence[Numbered], asked: Asked, unit: str, problems: Problems
 ) -> DataTable:
-    columns = _columns(head)
+    columns = _columns(head, asked)
     match = match_columns(asked, columns)
     if match.missing:  # a key may first come later than in the head
         rows = list(rows)
@@ -392,7 +405,7 @@ def _objects(
     if not check_columns(match, columns, problems):
         return DataTable(columns=columns, unit=unit, usable=False)
     names = [columns[position] for position in match.taken]
-    needed = {columns[position] for position in match.needed}
+    must = {columns[position] for position in match.needed}
     texts = {columns[position] for position in match.positions.get("text", ())}
     as_they_stand = (*match.positions.get(OBJECTS, ()), *match.positions.get(LISTS, ()))
     whole = {columns[position] for position in as_they_stand}
@@ -419,7 +432,7 @@ def _objects(
             values = tuple([_clean(value) for value in values])
         found.append((number, values))
     for name, count in lacking.items():
-        if count and name in needed:
+        if count and name in must:
             message = f"{counted(count, 'row has', 'rows have')} no key {name!r}; it counts as empty there."
             problems.say("missing-key", message)
     if replaced:

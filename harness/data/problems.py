@@ -18,12 +18,14 @@ class Problems:
     """Faults found so far, by kind, in the order in which kinds first came up.
 
     Attributes:
+        allowed: what would have been right.
         findings: what is no fault, but what a reader should know: how a file was read, what was left out.
     """
 
     def __init__(self) -> None:
         self._by_kind: dict[str, list[str]] = {}
         self._advice: str | None = None
+        self.allowed: str | None = None
         self.findings: list[Finding] = []
 
     def __bool__(self) -> bool:
@@ -37,6 +39,10 @@ class Problems:
         """Say what to run; the first advice counts."""
         self._advice = self._advice or run
 
+    def allow(self, what: str) -> None:
+        """Say what would have been right; the first counts."""
+        self.allowed = self.allowed or what
+
     def say(self, code: str, message: str, severity: Literal["warning", "note"] = "warning") -> None:
         """Note a finding."""
         self.findings.append(Finding(code=code, severity=severity, message=message))
@@ -47,6 +53,7 @@ class Problems:
         for kind, places in other._by_kind.items():
             self._by_kind.setdefault(kind, []).extend(places)
         self._advice = self._advice or other._advice
+        self.allowed = self.allowed or other.allowed
 
     def merge(self, source: str, other: Problems) -> None:
         """Take over the faults of one file among several."""
@@ -54,6 +61,7 @@ class Problems:
             self.add(f"{source}: {line}")
         self.findings += other.findings
         self._advice = self._advice or other._advice
+        self.allowed = self.allowed or other.allowed
 
     def lines(self) -> list[str]:
         """One line a kind, with the first places and the number of the others."""
@@ -70,7 +78,7 @@ class Problems:
             listed = "\n".join(f"  - {line}" for line in lines)
             raise DataError(
                 f"{source} cannot be used: {counted(len(lines), 'problem', 'problems')}.\n{listed}",
-                allowed=allowed,
+                allowed=allowed or self.allowed,
                 run=run or self._advice,
             )
 

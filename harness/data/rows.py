@@ -172,6 +172,12 @@ def _say_unlabelled(unlabelled: list[int], table: DataTable, reader: RowReader, 
     if not unlabelled:
         return
     count, total = len(unlabelled), len(table.rows)
+    if count == total > 1:
+        problems.add(f"label column {reader.label[0]!r} is empty in every row")
+        problems.advise(
+            "another column with --label; a workbook's formulas have values once it is saved again"
+        )
+        return
     if not reader.skip_unlabelled:
         for number in unlabelled:
             problems.add(f"label column {reader.label[0]!r} is empty", f"{table.unit} {number}")

@@ -6,7 +6,7 @@ Numbers without a fraction lose the `.0` that a spreadsheet keeps, dates are wri
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time
 from typing import Any
@@ -115,8 +115,17 @@ def _cells(book: Any, sheet: str, name: str, most: int | None = None) -> Iterato
         if page.start is None:
             return
         rows = page.to_python(skip_empty_area=True, nrows=most)
+    _fill_merged(rows, page)
     for number, row in enumerate(rows, start=page.start[0] + 1):
         yield number, [_text(cell) for cell in row]
+
+
+def _fill_merged(rows: list[list[object]], page: Any) -> None:
+    """Write the value of cells merged over several rows into each: a workbook keeps it in the first alone."""
+    top, left = page.start
+    for (first, column), (last, _) in page.merged_cell_ranges or ():
+        for at in range(first + 1 - top, min(last - top + 1, len(rows))):
+            rows[at][column - left] = rows[first - top][column - left]
 
 
 def _text(cell: object) -> str:
@@ -161,12 +170,15 @@ def read_parquet(content: bytes, name: str, asked: Asked, problems: Problems) ->
                 f"{name} has too many rows.", got=f"{file.metadata.num_rows:,}", allowed=f"{MAX_ROWS:,}"
             )
         columns = tuple(_leaves(file.schema_arrow))
+        within = _places_in_lists(asked, file.schema_arrow, columns)
+        columns = (*columns, *within)
         match = match_columns(asked, columns)
         if not check_columns(match, columns, problems):
             return DataTable(columns=columns, usable=False)
         names = [columns[position] for position in match.taken]
         rows: list[tuple[int, tuple[str, ...]]] = []
-        for batch in file.iter_batches(batch_size=8192, columns=names):
+        tops = [name.split(".")[0] if name in within else name for name in names]
+        for batch in file.iter_batches(batch_size=8192, columns=tops):
             flat = [_column(batch, column) for column in names]
             for values in zip(*flat, strict=True):
                 rows.append((len(rows) + 1, tuple([_value(v, len(rows) + 1, problems) for v in values])))
@@ -188,15 +200,39 @@ def _leaves(schema: Any, before: str = "") -> Iterator[str]:
             yield before + field.name
 
 
+def _places_in_lists(asked: Asked, schema: Any, columns: Sequence[str]) -> list[str]:
+    """Asked names such as `messages.1.content` whose first part is a column of lists of objects."""
+    import pyarrow as arrow
+
+    listed = [f for f in schema if arrow.types.is_list(f.type) and arrow.types.is_struct(f.type.value_type)]
+    inside = {
+        f.name: {f.type.value_type.field(n).name for n in range(f.type.value_type.num_fields)} for f in listed
+    }
+    parts = [(name, name.split(".")) for names in asked.values() for name in names if name not in columns]
+    return [
+        name
+        for name, found in parts
+        if len(found) == 3 and found[1].isdigit() and found[2] in inside.get(found[0], ())
+    ]
+
+
 def _column(batch: Any, name: str) -> list[object]:
     top = next(own for own in batch.schema.names if name == own or name.startswith(f"{own}."))
     values = batch.column(batch.schema.names.index(top)).to_pylist()
     for part in name[len(top) + 1 :].split(".") if name != top else ():
-        values = [None if value is None else value.get(part) for value in values]
+        values = [_inside(value, part) for value in values]
     return list(values)
 
 
+def _inside(value: Any, part: str) -> object:
+    if isinstance(value, list):
+        return value[int(part)] if int(part) < len(value) else None
+    return None if value is None else value.get(part)
+
+
 def _value(value: object, number: int, problems: Problems) -> str:
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        return value[0]
     if isinstance(value, list | dict | set | tuple):
         problems.add("value is neither text nor a number", f"row {number}")
         return "?"  # not empty as well

@@ -24,12 +24,13 @@ ROWS = [
 
 @dataclass(frozen=True)
 class Seen:
-    """The asked values of each row, the number of its line, faults and findings."""
+    """The asked values of each row, the number of its line, faults, what would be right, and findings."""
 
     values: list[tuple[str, ...]]
     numbers: list[int]
     columns: tuple[str, ...]
     faults: str
+    allowed: str
     said: Mapping[str, str]
 
 
@@ -43,6 +44,7 @@ def see(content: str | bytes, name: str = "t.csv", asked: Asked = ASKED, **form:
         numbers=[number for number, _ in table.rows],
         columns=table.columns,
         faults="\n".join(problems.lines()),
+        allowed=problems.allowed or "",
         said={finding.code: finding.message for finding in problems.findings},
     )
 

@@ -14,8 +14,10 @@ _OFFICE = f"{_SCHEMAS}/officeDocument/2006/relationships"
 _OPEN = "urn:oasis:names:tc:opendocument:xmlns"
 
 
-def xlsx(sheets: Mapping[str, Sequence[Sequence[object]] | str]) -> bytes:
-    """A workbook of sheets, each as rows or as the XML of its rows."""
+def xlsx(sheets: Mapping[str, Sequence[Sequence[object]] | str], merged: Sequence[str] = ()) -> bytes:
+    """A workbook of sheets, each as rows or as the XML of its rows, with the same cells merged in each."""
+    joined = "".join(f'<mergeCell ref="{area}"/>' for area in merged)
+    joined = f"<mergeCells>{joined}</mergeCells>" if merged else ""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(
@@ -38,7 +40,7 @@ def xlsx(sheets: Mapping[str, Sequence[Sequence[object]] | str]) -> bytes:
             body = rows if isinstance(rows, str) else "".join(_row(at, row) for at, row in enumerate(rows, 1))
             archive.writestr(
                 f"xl/worksheets/s{number}.xml",
-                f"<worksheet {_MAIN}><sheetData>{body}</sheetData></worksheet>",
+                f"<worksheet {_MAIN}><sheetData>{body}</sheetData>{joined}</worksheet>",
             )
     return out.getvalue()
 

@@ -123,18 +123,22 @@ def test_a_header_further_down_in_another_order_is_a_fault() -> None:
 
 def test_a_file_without_a_header_is_recognised_and_read_by_numbers() -> None:
     content = as_csv(delimiter="\t").partition("\r\n")[2]
-    faults = see(content).faults
-    assert "line 1 looks like a row" in faults and "columns found: 'about 0'" in faults
+    seen = see(content)
+    assert "line 1 looks like a row" in seen.faults and "'about 0'" in seen.allowed
     by_number = {"text": ("1", "2"), "label": ("3",)}
     assert see(content, asked=by_number, no_header=True).values == values()
 
 
 def test_a_mistyped_name_is_not_taken_for_a_missing_header() -> None:
     seen = see(as_csv(), asked={"text": ("subjct",)})
-    assert (
-        seen.faults
-        == "no column 'subjct'; did you mean 'subject'?\ncolumns found: 'subject', 'body', 'queue'"
-    )
+    assert seen.faults == "no column 'subjct'; did you mean 'subject'?"
+    assert seen.allowed == "a column of the file: 'subject', 'body', 'queue'"
+
+
+def test_the_line_below_the_header_of_a_markdown_table_is_no_row() -> None:
+    lines = ["| subject | body | queue |", "|:---|---|---:|", "| a | b | x |", "| --- | --- | --- |"]
+    seen = see("\n".join(lines), "t.md")
+    assert [[cell.strip() for cell in row] for row in seen.values] == [["a", "b", "x"], ["---"] * 3]
 
 
 def test_without_asked_columns_all_are_shown_and_nothing_else_is_checked() -> None:

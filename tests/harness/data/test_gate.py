@@ -89,7 +89,8 @@ def test_errors(evalset: Evalset, code: str) -> None:
 
 def test_one_class() -> None:
     only = {part: tuple(r for r in rows(part, 20) if r.label == "pay") for part in ("train", "dev", "test")}
-    assert codes(clean(**only))["one-class"] == "error"
+    [found] = [f for f in check(clean(**only)) if f.code == "one-class"]
+    assert found.severity == "error" and "one label, 'pay';" in found.message
 
 
 def test_all_errors_are_raised_at_once() -> None:
@@ -237,8 +238,43 @@ def test_one_row_a_label_is_told_with_a_way_out() -> None:
     [found] = [
         f for f in check(clean(train=single, dev=(), test=(), labels=names)) if f.code == "empty-split"
     ]
-    assert found.message.startswith("The dev and test splits have no rows: no label has more than 1 row,")
-    assert "from 3 rows on. Label more rows, or join labels" in found.message
+    assert found.message.startswith("The dev and test splits have no rows: each row has a label of its own")
+    assert "--label" in found.message and "from 3 on" in found.message
+
+
+def test_two_rows_a_label_are_told_with_a_way_out() -> None:
+    pairs = tuple(replace(row, target=f"topic {n // 2}") for n, row in enumerate(rows("learn", 40)))
+    names = tuple(Label(name=f"topic {n}") for n in range(20))
+    [found] = [f for f in check(clean(train=pairs, dev=(), test=(), labels=names)) if f.code == "empty-split"]
+    assert "no label has more than 2 rows" in found.message and "join labels that are alike" in found.message
+
+
+@pytest.mark.parametrize(
+    ("labels", "joined"),
+    [
+        (("pay", "login", "pay;login"), "'pay;login'"),
+        (("pay", "login", "['login', 'pay']"), "'pay'"),
+        (("pay|login", "pay|ship", "ship|login"), "'pay|login'"),
+        (("pay", "login", "pay/later"), ""),
+        (("hardware/screen", "hardware/mouse", "hardware"), ""),
+    ],
+)
+def test_labels_that_hold_several_others_are_named(labels: tuple[str, ...], joined: str) -> None:
+    parts = {
+        part: tuple(replace(r, target=labels[n % 3]) for n, r in enumerate(rows(part, 60)))
+        for part in ("train", "dev", "test")
+    }
+    found = check(clean(**parts, labels=tuple(Label(name=name) for name in labels)))
+    said = [f.message for f in found if f.code == "label-joined"]
+    assert (joined in said[0]) if joined else not said
+
+
+def test_letters_of_a_wrong_encoding_are_named_as_they_were_meant() -> None:
+    meant = "Rückgabe für Köln – 5 €, São Paulo"
+    odd = Item(id="odd", text=meant.encode().decode("cp1252"), target="pay")
+    fine = Item(id="fine", text=meant + " Ã â€", target="pay")
+    [found] = [f for f in check(clean(train=(*rows("learn", 40), odd, fine))) if f.code == "misread-letters"]
+    assert found.item_ids == ("odd",) and "'RÃ¼ckgabe' for 'Rückgabe'" in found.message
 
 
 def test_clusters_torn_between_splits() -> None:

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.reading import ROWS, as_csv, refusal, see, values
+from harness.core.errors import DataError
+from harness.data.json_rows import read_json
+from harness.data.problems import Problems
+from tests.support.reading import ASKED, ROWS, as_csv, refusal, see, values
 
 LINES = "\n".join(map(json.dumps, ROWS))
 PAIRS = [[row["body"], row["queue"]] for row in ROWS]
@@ -61,11 +64,39 @@ def test_pages_one_a_line() -> None:
         {f"T{n}": row for n, row in enumerate(ROWS)},
         {name: [row[name] for row in ROWS] for name in ROWS[0]},
         {name: {str(n): row[name] for n, row in enumerate(ROWS)} for name in ROWS[0]},
+        {"columns": list(ROWS[0]), "index": [1], "data": [list(row.values()) for row in ROWS]},
     ],
-    ids=["rows by id", "lists by column", "objects by column"],
+    ids=["rows by id", "lists by column", "objects by column", "names beside rows"],
 )
 def test_rows_and_columns_as_objects(document: Any) -> None:
     assert see(json.dumps(document), "t.json").values == values()
+
+
+def test_an_entry_of_a_list_by_its_place() -> None:
+    def turns(row: dict[str, str]) -> list[dict[str, str]]:
+        said = [("system", "sort"), ("user", row["body"]), ("assistant", row["queue"])]
+        return [{"role": role, "content": text} for role, text in said]
+
+    lines = "\n".join(json.dumps({"messages": turns(row)}) for row in ROWS)
+    asked = {"text": ("messages.1.content",), "label": ("messages.2.content",)}
+    assert see(lines, "t.jsonl", asked).values == [(row["body"], row["queue"]) for row in ROWS]
+    optional = {"id?": ("id",), "text": ("text",), "label": ("messages.3.content",)}
+    assert "objects with the keys text, messages.3.content." in refusal(lines, "t.jsonl", optional)
+
+
+def test_a_document_that_was_cut_off_is_to_be_got_again() -> None:
+    whole = json.dumps(ROWS, indent=1)
+    with pytest.raises(DataError, match="get the file again"):
+        read_file_of(whole[:-40])
+    with pytest.raises(DataError) as caught:
+        read_file_of(whole.replace('"body"', "body", 1))
+    assert "again" not in str(caught.value)
+
+
+def read_file_of(text: str) -> None:
+    problems = Problems()
+    read_json(text, ASKED, problems)
+    problems.check("The file")
 
 
 def test_lists_within_the_rows_are_no_second_place() -> None:

@@ -215,7 +215,7 @@ def test_missing_column_lists_the_others_and_the_nearest(tmp_path: Path) -> None
     message = refused(tmp_path, as_csv(table()), options=options)
     assert "no column 'Queu'; did you mean 'queue'?" in message
     assert "no column 'thread'" in message
-    assert "columns found: 'subject', 'body', 'queue', 'customer'" in message
+    assert "allowed: a column of the file: 'subject', 'body', 'queue', 'customer'" in message
 
 
 def test_duplicated_header(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_key_written_twice_in_json(tmp_path: Path) -> None:
 
 def test_one_class(tmp_path: Path) -> None:
     rows = [row | {"queue": "billing"} for row in table()]
-    assert "one label; there is nothing to classify" in refused(tmp_path, as_csv(rows))
+    assert "one label, 'billing'; there is nothing to classify" in refused(tmp_path, as_csv(rows))
 
 
 def test_too_few_rows_for_three_splits(tmp_path: Path) -> None:
@@ -292,9 +292,9 @@ def test_bad_json_lines(tmp_path: Path) -> None:
 
 
 def test_many_faults_of_a_kind_are_folded(tmp_path: Path) -> None:
-    rows = [row | {"queue": ""} for row in table(30)]
+    rows = [row | {"queue": "" if n else "pay"} for n, row in enumerate(table(30))]
     message = refused(tmp_path, as_csv(rows))
-    assert "line 9 and 22 more" in message
+    assert "line 10 and 21 more" in message
 
 
 def test_two_loads_agree(tmp_path: Path) -> None:
@@ -314,6 +314,13 @@ def test_rows_without_a_label_are_left_out_where_that_is_asked_for(tmp_path: Pat
     evalset = load(tmp_path, as_csv(rows), options=form(skip_unlabelled=True))
     assert len(items(evalset)) == 36 and "row-00039" in items(evalset)
     assert next(f.message for f in evalset.findings if f.code == "unlabelled").startswith("4 of 40 rows")
+
+
+def test_a_label_column_without_any_label_is_not_left_out_row_by_row(tmp_path: Path) -> None:
+    rows = [row | {"queue": ""} for row in table()]
+    for skip in (False, True):
+        message = refused(tmp_path, as_csv(rows), options=form(skip_unlabelled=skip))
+        assert "'queue' is empty in every row" in message and "--skip-unlabelled" not in message
 
 
 def test_a_label_of_two_columns(tmp_path: Path) -> None:

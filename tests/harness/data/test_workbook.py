@@ -35,6 +35,19 @@ def test_numbers_without_a_fraction_are_whole() -> None:
     assert see(sheet, "t.xlsx").values == [("7", "2.5", "1")]
 
 
+def test_a_cell_merged_over_several_rows_counts_for_each() -> None:
+    cells = [
+        ["Report", "", ""],
+        list(ROWS[0]),
+        ["a", "b", "x"],
+        ["c", "d", ""],
+        ["e", "f", ""],
+        ["g", "h", "y"],
+    ]
+    book = xlsx({"A": cells}, merged=("A1:C1", "C3:C5"))
+    assert [row[2] for row in see(book, "t.xlsx").values] == ["x", "x", "x", "y"]
+
+
 def test_the_sheet_with_the_asked_columns_is_taken_and_said() -> None:
     seen = see(xlsx({"Info": [["made", "by"]], "Tickets": CELLS}), "t.xlsx")
     assert seen.values == values() and "'Tickets'" in seen.said["sheet"]
@@ -60,7 +73,9 @@ def test_parquet_with_nested_and_typed_columns() -> None:
             "ticket": [{"subject": "a", "n": 1}, {"subject": None, "n": 2}],
             "body": [datetime(2024, 5, 1), None],
             "queue": [1.0, float("nan")],
-            "tags": [["x"], []],
+            "tags": [["x", "y"], []],
+            "team": [["a"], ["b"]],
+            "turns": [[{"role": "u", "content": "c"}], []],
         }
     )
     out = io.BytesIO()
@@ -69,3 +84,5 @@ def test_parquet_with_nested_and_typed_columns() -> None:
     assert see(out.getvalue(), "t.parquet", asked).values == [("a", "2024-05-01", "1.0"), ("", "", "")]
     lists = see(out.getvalue(), "t.parquet", {"text": ("tags",)})
     assert lists.faults == "value is neither text nor a number: row 1, row 2"
+    inside = {"text": ("turns.0.content",), "label": ("team",)}
+    assert see(out.getvalue(), "t.parquet", inside).values == [("c", "a"), ("", "b")]
