@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class LexicalIndex:
         self._cut = cut
 
     @classmethod
-    def build(cls, texts: Sequence[str], cut: Cut = tokenise) -> LexicalIndex:
+    def build(cls, texts: Iterable[str], cut: Cut = tokenise) -> LexicalIndex:
         """Index the texts.
 
         Args:
@@ -72,12 +73,14 @@ class LexicalIndex:
             MissingExtra: bm25s is not installed.
         """
         vocabulary: dict[str, int] = {}
-        ids = [[vocabulary.setdefault(word, len(vocabulary)) for word in cut(text)] for text in texts]
+        ids = [
+            array("i", (vocabulary.setdefault(word, len(vocabulary)) for word in cut(text))) for text in texts
+        ]
         if not vocabulary:
-            return cls(None, {}, len(texts), cut)
+            return cls(None, {}, len(ids), cut)
         bm25 = _new_bm25()
         bm25.index((ids, dict(vocabulary)), create_empty_token=False, show_progress=False)
-        return cls(bm25, vocabulary, len(texts), cut)
+        return cls(bm25, vocabulary, len(ids), cut)
 
     def __len__(self) -> int:
         return self._size

@@ -302,12 +302,11 @@ def build_index(
     read = _read_source(source, settings, usable, progress)
     if not read.passages:
         raise _no_documents(source, read.skipped, earlier)
-    texts = [passage.whole for passage in read.passages]
     identity = None if embedding is None else embedding.identity
     dense, embedded = None, 0
     if embedding is not None:
         known = {} if earlier is None or earlier.record.embedding != identity else _vectors_by_text(earlier)
-        vectors, embedded = _vectors(texts, known, embedding, progress)
+        vectors, embedded = _vectors(read.passages, known, embedding, progress)
         dense = DenseIndex(vectors)
     record = IndexRecord(
         built_at=now,
@@ -333,7 +332,7 @@ def _lexical(passages: Sequence[Passage], earlier: PassageIndex | None) -> Lexic
     same = earlier is not None and earlier.record.tokeniser == BEGINNINGS and earlier.passages == passages
     if earlier is not None and same:
         return earlier.retriever.lexical
-    return LexicalIndex.build([_searched(one) for one in passages], words_and_beginnings)
+    return LexicalIndex.build(map(_searched, passages), words_and_beginnings)
 
 
 def _searched(passage: Passage) -> str:
@@ -405,19 +404,35 @@ def _vectors_by_text(index: PassageIndex) -> dict[str, Vectors]:
 
 
 def _vectors(
-    texts: Sequence[str], known: Mapping[str, Vectors], embedding: EmbeddingModel, progress: Progress
+    passages: Sequence[Passage],
+    known: Mapping[str, Vectors],
+    embedding: EmbeddingModel,
+    progress: Progress,
 ) -> tuple[Vectors, int]:
-    """The vectors of the texts, and how many of them were embedded."""
-    new = list(dict.fromkeys(text for text in texts if text not in known))
+    """The vectors of passages, in one array, and how many texts were embedded."""
+    places: dict[str, list[int]] = {}  # text that is not known -> where it stands
+    for place, passage in enumerate(passages):
+        if passage.whole not in known:
+            places.setdefault(passage.whole, []).append(place)
+    new = list(places)
     progress.stage("Embedding passages", len(new))
-    made: dict[str, Vectors] = {}
+    found: Vectors | None = None
     size = _BATCH if embedding.identity.location == "local" else max(1, len(new))  # checked before any goes
     for start in range(0, len(new), size):
         batch = new[start : start + size]
-        made |= dict(zip(batch, embedding.embed(batch), strict=True))
+        vectors = embedding.embed(batch)
+        if found is None:
+            found = np.empty((len(passages), vectors.shape[1]), dtype=np.float32)
+        for text, vector in zip(batch, vectors, strict=True):
+            found[places[text]] = vector
         progress.advance(len(batch))
-    found = [made[text] if text in made else known[text] for text in texts]
-    return np.stack(found).astype(np.float32), len(new)
+    if found is None:
+        found = np.empty((len(passages), len(next(iter(known.values())))), dtype=np.float32)
+    if known:
+        for place, passage in enumerate(passages):
+            if passage.whole not in places:
+                found[place] = known[passage.whole]
+    return found, len(new)
 
 
 def _changes(earlier: PassageIndex | None, index: PassageIndex, embedded: int) -> Changes:
