@@ -43,7 +43,6 @@ from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import build_plan
 from harness.bakeoff.tuners import recipe_for
 from harness.cli.options import HereOptions
-from harness.core.context import Quiet
 from harness.core.records import Conversation, Evalset, Item, Recipe
 from harness.models.local.rendering import Renderer
 from harness.models.resolve import local_folder, resolve
@@ -330,7 +329,7 @@ def prepare(options: argparse.Namespace) -> Bench:
         "cost": {"price_date": f"{date.today():%Y-%m-%d}"},
     }
     plan = build_plan(raw, "the benchmark")
-    evalset = load_rows(plan, HereOptions(threads=options.threads).context(Quiet()))
+    evalset = load_rows(plan, HereOptions(threads=options.threads).context(quiet=True))
     train = drawn(evalset.train, options.per_label, options.seed)
     opening = ModelSettings(cache=cache_dir(os.environ), threads=options.threads)
     base = local_folder(resolve(MODEL), opening)  # type: ignore[arg-type]

@@ -18,7 +18,6 @@ from harness.arms.encoder import share_on
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.run_folder import RunFolder
 from harness.cli.options import HereOptions
-from harness.core.context import Quiet
 from harness.core.records import Item
 from harness.tasks.classification import clip
 from harness.training.encoder.artefact import RECORD_FILE, open_kept
@@ -31,7 +30,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     folder = RunFolder(root=parser.parse_args().run.resolve())
     plan = folder.plan()
-    evalset = load_rows(plan, HereOptions(threads=1).context(Quiet()))
+    evalset = load_rows(plan, HereOptions(threads=1).context(quiet=True))
 
     def texts(items: Sequence[Item]) -> list[str]:
         return [clip(item.text, plan.prompt.item_chars) for item in items]

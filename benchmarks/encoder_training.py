@@ -28,7 +28,6 @@ from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import build_plan
 from harness.cli.options import HereOptions
 from harness.core.artefacts import EncoderRecipe
-from harness.core.context import Quiet
 from harness.models.local.precision import trains_in_bf16
 from harness.models.resolve import Embedded, local_folder
 from harness.models.settings import ModelSettings, cache_dir
@@ -163,7 +162,7 @@ def prepare(options: argparse.Namespace) -> Bench:
         "arms": [{"option": "encoder", "model": "minilm-l6"}],
         "cost": {"price_date": f"{date.today():%Y-%m-%d}"},
     }
-    evalset = load_rows(build_plan(raw, "the benchmark"), HereOptions(threads=1).context(Quiet()))
+    evalset = load_rows(build_plan(raw, "the benchmark"), HereOptions(threads=1).context(quiet=True))
     labels = tuple(label.name for label in evalset.labels)
     bf16 = trains_in_bf16("cpu")
     asked = EncoderPlan(trials=1, epochs=options.epochs)

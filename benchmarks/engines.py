@@ -24,7 +24,7 @@ from pathlib import Path
 
 from harness.bakeoff.run_folder import find_run
 from harness.cli.options import HereOptions
-from harness.core.context import Context, Quiet
+from harness.core.context import Context
 from harness.core.records import Item, Message
 from harness.shipping.serve.service import Service
 from harness.shipping.serve.wire import CompletionRequest
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--gguf", default="f16", choices=("f32", "f16", "q8_0"))
     parser.add_argument("--vllm-at", default="", help="address of a vLLM that serves it")
     options = parser.parse_args()
-    measure(options, HereOptions(threads=options.threads).context(Quiet()))
+    measure(options, HereOptions(threads=options.threads).context(quiet=True))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,6 @@ from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import build_plan
 from harness.bakeoff.tuning_job import export_job
 from harness.cli.options import HereOptions
-from harness.core.context import Quiet
 from harness.core.records import Choices
 from harness.models.base import ChatRequest
 from harness.models.resolve import local_folder, resolve
@@ -80,7 +79,7 @@ def prepare(options: argparse.Namespace) -> Bench:
     plan = build_plan(raw, "the benchmark")
     opening = ModelSettings(cache=cache_dir(os.environ), device=options.device)
     base = local_folder(resolve(MODEL), opening)  # type: ignore[arg-type]
-    evalset = load_rows(plan, HereOptions().context(Quiet()))
+    evalset = load_rows(plan, HereOptions().context(quiet=True))
     hardware = TrainingHardware(device="cuda", precision="bf16", layers=1)  # a GPU tunes all layers
     recipe = choose_recipe(plan.tune, len(evalset.train), hardware, 17)
     return Bench(plan=plan, evalset=evalset, base=base, recipe=recipe, opening=opening)
@@ -120,7 +119,7 @@ def by_trl(options: argparse.Namespace, out: Path) -> Trained:
 
 def by_unsloth(bench: Bench, out: Path) -> Trained:
     """The job as `harness tune --export-job` writes it, on the base at hand."""
-    export_job(bench.plan, "", out, HereOptions().context(Quiet()))
+    export_job(bench.plan, "", out, HereOptions().context(quiet=True))
     job = json.loads((out / "job.json").read_text(encoding="utf-8")) | {"hub_base": str(bench.base)}
     (out / "job.json").write_text(json.dumps(job), encoding="utf-8")
     words = [sys.executable, "-c", _UNSLOTH, str(out / "train.py")]

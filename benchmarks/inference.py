@@ -34,7 +34,6 @@ from typing import Any
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import build_plan
 from harness.cli.options import HereOptions
-from harness.core.context import Quiet
 from harness.core.records import Choices, Failure, Item
 from harness.models.base import ChatRequest
 from harness.models.local.transformers_chat import TransformersChat
@@ -202,7 +201,7 @@ def load(options: argparse.Namespace, base: Path, model: TransformersChat) -> Ta
         "cost": {"price_date": f"{date.today():%Y-%m-%d}"},
     }
     plan = build_plan(raw, "the benchmark")
-    evalset = load_rows(plan, HereOptions().context(Quiet()))
+    evalset = load_rows(plan, HereOptions().context(quiet=True))
     choices = tuple(answer_text(label.name) for label in evalset.labels)
     items: Sequence[Item] = evalset.dev[: options.items + _WARM_UP]
     tokenizer = load_tokenizer(base)

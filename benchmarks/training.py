@@ -24,7 +24,6 @@ from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.tuners import recipe_for
 from harness.cli.options import HereOptions
-from harness.core.context import Quiet
 from harness.core.records import Choices, Conversation, Evalset, Failure, Item, Recipe
 from harness.models.base import ChatRequest
 from harness.models.local.transformers_chat import TransformersChat
@@ -159,7 +158,7 @@ def prepare(options: argparse.Namespace) -> Bench:
         "cost": {"price_date": f"{date.today():%Y-%m-%d}"},
     }
     plan = build_plan(raw, "the benchmark")
-    context = HereOptions(threads=options.threads).context(Quiet())
+    context = HereOptions(threads=options.threads).context(quiet=True)
     evalset = load_rows(plan, context)
     opening = ModelSettings(cache=cache_dir(os.environ), threads=options.threads)
     source = resolve(MODEL)

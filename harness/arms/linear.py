@@ -7,7 +7,7 @@ Banking77, above most generative models tuned for it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,32 +87,49 @@ class LinearClassifier:
     embedder: EmbeddingModel | None
 
     def features(self, texts: Sequence[str]) -> Any:
-        """What the head reads; all features side by side in one sparse matrix, each with unit rows."""
-        if not self.counting:
-            return self._vectors(texts)
-        from scipy.sparse import csr_matrix, hstack
+        """What the head reads."""
+        counts = _counted(self.counting, texts)
+        return ReadTexts(texts=texts, counts=counts, embedder=self.embedder).features(self.candidate)
 
-        cut = _cut(texts)
-        parts = [counts.transform(cut) for counts in self.counting.values()]
-        return hstack([*parts, *([csr_matrix(self._vectors(texts))] if self.embedder else [])]).tocsr()
-
-    def scores(self, texts: Sequence[str]) -> Logits:
+    def scores(self, features: Any) -> Logits:
         """The head's decision scores, a column a label of `seen`."""
-        raw = np.asarray(self.head.decision_function(self.features(texts)), dtype=np.float64)
+        raw = np.asarray(self.head.decision_function(features), dtype=np.float64)
         return np.stack([-raw, raw], axis=1) if raw.ndim == 1 else raw
 
     def logprobs(self, texts: Sequence[str]) -> Logits:
         """Log-softmax of the scores; labels absent from train get the lowest score less 5."""
-        seen = self.scores(texts)
+        seen = self.scores(self.features(texts))
         full = np.repeat(seen.min(axis=1, keepdims=True) - 5.0, len(self.labels), axis=1)
         full[:, [self.labels.index(name) for name in self.seen]] = seen
         full -= full.max(axis=1, keepdims=True)
         result: Logits = full - np.log(np.exp(full).sum(axis=1, keepdims=True))
         return result
 
-    def _vectors(self, texts: Sequence[str]) -> Any:
-        assert self.embedder is not None, "this classifier reads vectors"
-        return self.embedder.embed(texts)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadTexts:
+    """Texts as the candidates read them.
+
+    Attributes:
+        counts: of words and of letters, a sparse matrix each with a row a text; none where neither is read.
+        embedder: remembers vectors; None where none are read.
+    """
+
+    texts: Sequence[str]
+    counts: Sequence[Any]
+    embedder: EmbeddingModel | None
+
+    def features(self, candidate: Candidate) -> Any:
+        """What a candidate reads side by side, each with unit rows; sparse unless it reads vectors alone."""
+        vectors = None
+        if candidate.features != "tfidf":
+            assert self.embedder is not None, "this candidate reads vectors"
+            vectors = self.embedder.embed(self.texts)
+        if candidate.features == "embedding":
+            return vectors
+        from scipy.sparse import csr_matrix, hstack
+
+        return hstack([*self.counts, *([] if vectors is None else [csr_matrix(vectors)])]).tocsr()
 
 
 class LinearArm(WithoutLanguageModel):
@@ -161,13 +178,16 @@ class LinearArm(WithoutLanguageModel):
         texts, labels = [i.text for i in material.train], [i.label for i in material.train]
         if len(set(labels)) < 2:
             raise DataError("A classifier needs at least two labels in train.", got=len(set(labels)))
-        counting = _counting(texts)
+        counting, counts = _counting(texts)
+        rows = ReadTexts(texts=texts, counts=counts, embedder=self._embedder)
+        asked = [item.text for item in material.dev]
+        dev = ReadTexts(texts=asked, counts=_counted(counting, asked), embedder=self._embedder)
         trials: list[tuple[str, float]] = []
         best: tuple[float, LinearClassifier] | None = None
         for candidate in self._candidates():
             material.say(f"fitting {candidate.name}")
-            classifier = _fit(candidate, counting, self._embedder, names, self._seed)(texts, labels)
-            accuracy = _accuracy(classifier, material.dev)
+            classifier = _fit(candidate, rows, labels, counting, names, self._seed)
+            accuracy = _accuracy(classifier, dev, material.dev)
             trials.append((candidate.name, accuracy))
             if best is None or accuracy > best[0]:
                 best = (accuracy, classifier)
@@ -214,11 +234,13 @@ class LinearArm(WithoutLanguageModel):
             texts, labels = [item.text for item in others], [item.label for item in others]
             if len(set(labels)) < 2:
                 continue
-            fitted = _fit(candidate, _counting(texts), embedder, names, self._seed)(texts, labels)
+            counting, counts = _counting(texts)
+            rows = ReadTexts(texts=texts, counts=counts, embedder=embedder)
+            fitted = _fit(candidate, rows, labels, counting, names, self._seed)
             start = time.perf_counter()
-            rows = fitted.logprobs([item.text for item in held])
+            logprobs = fitted.logprobs([item.text for item in held])
             timing = shared_time(held, time.perf_counter() - start)
-            for item, row in zip(held, rows, strict=True):
+            for item, row in zip(held, logprobs, strict=True):
                 yield self._prediction(item, row, timing)
 
     def close(self) -> None:
@@ -386,20 +408,29 @@ def _need_sklearn() -> None:
         raise MissingExtra.of("scikit-learn", "linear") from error
 
 
-def _counting(texts: Sequence[str]) -> Mapping[str, Any]:
-    """Words and groups of letters, counted and weighted."""
+def _counting(texts: Sequence[str]) -> tuple[Mapping[str, Any], list[Any]]:
+    """What counts and weights words and groups of letters, fitted, and what it counted in these texts."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    fitted = {}
+    fitted: dict[str, Any] = {}
+    counts, cut = [], _cut(texts)
     for name, settings in _COUNTED.items():
+        counting = TfidfVectorizer(**settings)
         with suppress(ValueError):  # no word, or no letter group, is left to count, as in texts of emoji
-            fitted[name] = TfidfVectorizer(**settings).fit(_cut(texts))
+            counts.append(counting.fit_transform(cut))
+            fitted[name] = counting
     if not fitted:
         raise DataError(
             "The training texts give a classifier nothing to count.",
             got=f"no word, and no letter group that stands twice, in {len(texts):,} texts",
         )
-    return fitted
+    return fitted, counts
+
+
+def _counted(counting: Mapping[str, Any], texts: Sequence[str]) -> list[Any]:
+    """What fitted counters count in texts."""
+    cut = _cut(texts)
+    return [counts.transform(cut) for counts in counting.values()] if cut else []
 
 
 def _cut(texts: Sequence[str]) -> list[str]:
@@ -417,38 +448,33 @@ def _head(candidate: Candidate, seed: int) -> Any:
 
 def _fit(
     candidate: Candidate,
+    rows: ReadTexts,
+    labels: Sequence[str],
     counting: Mapping[str, Any],
-    embedder: EmbeddingModel | None,
     names: tuple[str, ...],
     seed: int,
-) -> Callable[[Sequence[str], Sequence[str]], LinearClassifier]:
-    """Fits a candidate to texts and their labels."""
+) -> LinearClassifier:
+    """Fits a candidate to rows and their labels."""
     from threadpoolctl import threadpool_limits
 
-    head = _head(candidate, seed)
-
-    def fit(texts: Sequence[str], labels: Sequence[str]) -> LinearClassifier:
-        classifier = LinearClassifier(
-            candidate=candidate,
-            labels=names,
-            seen=tuple(sorted(set(labels))),
-            head=head,
-            counting={} if candidate.features == "embedding" else counting,
-            embedder=None if candidate.features == "tfidf" else embedder,
-        )
-        features = classifier.features(texts)
-        with threadpool_limits(
-            1, user_api="blas"
-        ):  # products this small wait for a second thread: 60 times the CPU
-            head.fit(features, labels)
-        return classifier
-
-    return fit
+    head, features = _head(candidate, seed), rows.features(candidate)
+    with threadpool_limits(
+        1, user_api="blas"
+    ):  # products this small wait for a second thread: 60 times the CPU
+        head.fit(features, labels)
+    return LinearClassifier(
+        candidate=candidate,
+        labels=names,
+        seen=tuple(sorted(set(labels))),
+        head=head,
+        counting={} if candidate.features == "embedding" else counting,
+        embedder=None if candidate.features == "tfidf" else rows.embedder,
+    )
 
 
-def _accuracy(classifier: LinearClassifier, dev: Sequence[Item]) -> float:
+def _accuracy(classifier: LinearClassifier, read: ReadTexts, dev: Sequence[Item]) -> float:
     if not dev:
         return 0.0
-    seen = classifier.scores([item.text for item in dev])
+    seen = classifier.scores(read.features(classifier.candidate))
     winners = [classifier.seen[column] for column in np.argmax(seen, axis=1)]
     return float(np.mean([winner == item.label for winner, item in zip(winners, dev, strict=True)]))

@@ -3,7 +3,7 @@
 What counts depends on who does the work:
 
 - A model in this process shares the CPUs with everything else, so the pass is marked when other work took
-  `OTHERS` of them or more, from half a second before it to half a second after. One other process that
+  `OTHERS` of them or more while it ran, for a second at least. One other process that
   never rests is 50 % of two CPUs and 12 % of eight; an idle machine shows 1 to 3 %. Where CPUs are counted
   by thread the slowest one decides, so a tenth is much already. CPU seconds decide rather than the load
   average: that one lags by a minute, and counts what this run did just before.
@@ -25,6 +25,7 @@ from collections.abc import Sequence
 
 from advisor.money.ledger import Money
 from harness.bakeoff.results import Cost
+from harness.core.context import Context, Watch
 from harness.core.machine import MachineUse
 from harness.core.records import ModelIdentity
 
@@ -46,6 +47,12 @@ def busy_reason(uses: Sequence[MachineUse], identity: ModelIdentity | None) -> s
     """
     location = identity.location if identity else "local"
     return next((why for use in uses if (why := _reason(use, location))), "")
+
+
+def watched(context: Context, identity: ModelIdentity | None) -> Watch | None:
+    """Begins to watch the machine while a model is timed; None where nobody watches."""
+    beside = identity is not None and identity.location == "loopback"
+    return None if context.watch is None else context.watch(beside)
 
 
 def marked(cost: Cost, reason: str) -> Cost:

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from harness.arms.base import Arm
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
+from harness.bakeoff.busy import watched
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
@@ -135,7 +136,7 @@ def _one_by_one(arm: Arm, lane: Lane, items: Sequence[Item], bench: _Bench) -> N
     progress = bench.context.progress
     progress.stage(f"{arm.id.label}: one query at a time", len(items))
     warm_up(arm, bench.evalset.test)
-    watch = None if bench.context.watch is None else bench.context.watch()
+    watch = watched(bench.context, arm.identity)
     found: list[tuple[Item, Outcome]] = []
     for item in items:
         found.append((item, arm.predict_one(item)))
@@ -147,7 +148,7 @@ def _in_batches(arm: Arm, lane: Lane, items: Sequence[Item], bench: _Bench) -> N
     progress = bench.context.progress
     progress.stage(f"{arm.id.label}: in batches", len(items))
     by_id = {item.id: item for item in items}
-    watch = None if bench.context.watch is None else bench.context.watch()
+    watch = watched(bench.context, arm.identity)
     found: list[tuple[Item, Outcome]] = []
     for chunk in chunks_of(arm, items):
         arm.refresh()

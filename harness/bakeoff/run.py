@@ -26,6 +26,7 @@ from harness.arms.base import (
 from harness.bakeoff.addresses import check_addresses
 from harness.bakeoff.again import CONSENT, Again, ArmToAsk, asked_again, refuse, sound_journal
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
+from harness.bakeoff.busy import watched
 from harness.bakeoff.documents import store_passages
 from harness.bakeoff.evalset import facts_of, load_rows, out_of_scope_rows
 from harness.bakeoff.journal import Journal, Lane, Pass
@@ -376,7 +377,7 @@ def answer(
             journal.put(lane, [(by_id[outcome.item_id], outcome)])
             context.progress.advance(1)
         return
-    with _watched(journal, lane, context, wanted=timed and len(done) < len(items)):
+    with _watched(arm, journal, lane, context, wanted=timed and len(done) < len(items)):
         for chunk in chunks_of(arm, items):
             if any(item.id not in done for item in chunk):
                 arm.refresh()
@@ -399,7 +400,7 @@ def _answer_alone(arm: Arm, journal: Journal, lane: Lane, items: Sequence[Item],
     if not waiting:
         return
     warm_up(arm, items)
-    with _watched(journal, lane, context):
+    with _watched(arm, journal, lane, context):
         for item in waiting:
             journal.put(lane, [(item, arm.predict_one(item))])
             context.progress.advance(1)
@@ -413,9 +414,11 @@ def warm_up(arm: Arm, items: Sequence[Item]) -> None:
 
 
 @contextmanager
-def _watched(journal: Journal, lane: Lane, context: Context, *, wanted: bool = True) -> Iterator[None]:
+def _watched(
+    arm: Arm, journal: Journal, lane: Lane, context: Context, *, wanted: bool = True
+) -> Iterator[None]:
     """Note how busy the machine is meanwhile, also where the pass is stopped."""
-    watch = context.watch() if wanted and context.watch is not None else None
+    watch = watched(context, arm.identity) if wanted else None
     try:
         yield
     finally:

@@ -92,7 +92,8 @@ class Context:
         agree: shown what leaves and what it costs; whether to go on. Nobody agrees unless somebody is asked.
         sleep: waits so many seconds for something outside.
         homes: folders that relative paths of a plan's data start from, in the order they are tried.
-        watch: begins to watch how busy the machine is; None where nobody does.
+        watch: begins to watch how busy the machine is, told whether a server on it answers; None where
+            nobody does.
     """
 
     runs: Path
@@ -117,4 +118,4 @@ class Context:
     agree: Callable[[str], bool] = nobody
     sleep: Callable[[float], None] = time.sleep
     homes: tuple[Path, ...] = (Path(),)
-    watch: Callable[[], Watch] | None = None
+    watch: Callable[[bool], Watch] | None = None

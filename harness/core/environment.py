@@ -15,7 +15,8 @@ from pathlib import Path
 
 from harness.core.machine import MachineUse
 
-QUIET_S = 0.5  # watched before and after a timed pass; /proc/stat counts in hundredths of a second
+QUIET_S = 0.5  # watched before and after a timed pass in which a server here answers
+SEEN_S = 1.0  # the shortest time that is watched: /proc/stat counts in hundredths of a second
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -136,28 +137,33 @@ def look_at_machine() -> MachineLook:
 
 
 class BusyWatch:
-    """Watches how busy the machine is while something is timed, and for a moment before and after it.
+    """Watches how busy the machine is while something is timed.
 
     Args:
+        beside: whether a server on this machine answers: then a moment before and after is watched too.
         look: reads the counters.
-        pause: lets the moments before and after pass; nothing of the run may be at work in them.
+        pause: lets seconds pass; nothing of the run may be at work in them.
     """
 
     def __init__(
         self,
+        beside: bool,
         look: Callable[[], MachineLook] = look_at_machine,
-        pause: Callable[[], None] = lambda: time.sleep(QUIET_S),
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._look, self._pause = look, pause
-        self._first = look()
-        pause()
-        self._start = look()
+        self._beside, self._look, self._pause = beside, look, pause
+        self._first = self._start = look()
+        if beside:
+            pause(QUIET_S)
+            self._start = look()
 
     def finish(self) -> MachineUse:
         """The pass is over: how busy the machine was."""
-        end = self._look()
-        self._pause()
-        last = self._look()
+        end = last = self._look()
+        after_s = QUIET_S if self._beside else SEEN_S - (end.at_s - self._start.at_s)
+        if after_s > 0:
+            self._pause(after_s)
+            last = self._look()
         quiet = [_others(self._first, self._start), _others(end, last)]
         quiet_s = self._start.at_s - self._first.at_s + last.at_s - end.at_s
         wall_s = max(end.at_s - self._start.at_s, 1e-9)

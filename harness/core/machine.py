@@ -13,9 +13,9 @@ class MachineUse:
         wall_s: seconds the pass took.
         cpus: CPUs that this process may use.
         own_cpus: CPUs that this process and its ended children kept busy during the pass, on average.
-        others_cpus: CPUs that everything else kept busy, the hypervisor's other guests included, from just
-            before the pass to just after it.
-        quiet_cpus: the same of the moments before and after only, when nothing of this run was at work.
+        others_cpus: CPUs that everything else kept busy, the hypervisor's other guests included; of a short
+            pass, or one that a server here answers, the moments beside it are counted in.
+        quiet_cpus: the same of these moments only, when nothing of this run was at work; None without any.
         waited_s: seconds that threads of this process stood ready to run and got no CPU.
         load_before, load_after: 1-minute load averages.
     """

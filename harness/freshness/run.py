@@ -32,7 +32,7 @@ from advisor.options import Option, TaskKind
 from advisor.reading import Unreadable, read_json
 from harness.arms.base import Arm, Material, items_digest
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of, open_embedder
-from harness.bakeoff.busy import busy_reason
+from harness.bakeoff.busy import busy_reason, watched
 from harness.bakeoff.cost import cost_lines
 from harness.bakeoff.documents import open_passages
 from harness.bakeoff.journal import Journal, Lane
@@ -375,7 +375,7 @@ def _point(
                 f"No price is known for {arm_plan.model}: no rate of change can be worked out.",
                 run=f"the same command with --price {arm_plan.model}=INPUT/OUTPUT",
             )
-        watch = bench.context.watch() if bench.context.watch is not None else None
+        watch = watched(bench.context, arm.identity)
         config = lane_config(arm, rows)
         fitted = _settled(arm, journal, (seed, config), rows, keeps, bench.context)
         answer(

@@ -42,7 +42,7 @@ class Seen:
 
 
 def on(use: MachineUse, folder: Path, **changes: Any) -> Context:
-    return context(folder, watch=lambda: Seen(use), **changes)
+    return context(folder, watch=lambda beside: Seen(use), **changes)
 
 
 def run(tickets: Path, folder: Path, use: MachineUse = BUSY, **changes: Any) -> RunFolder:

@@ -96,9 +96,11 @@ def look(at: float, own: float, busy: float | None, *, waited: float | None = 0.
     return MachineLook(at_s=at, own_cpu_s=own, busy_cpu_s=busy, waited_s=waited, load=at)
 
 
-def seen(*looks: MachineLook) -> MachineUse:
-    waiting = iter(looks)
-    return BusyWatch(look=lambda: next(waiting), pause=lambda: None).finish()
+def seen(*looks: MachineLook, beside: bool = True, paused: list[float] | None = None) -> MachineUse:
+    waiting, pauses = iter(looks), [] if paused is None else paused
+    found = BusyWatch(beside, look=lambda: next(waiting), pause=pauses.append).finish()
+    assert next(waiting, None) is None
+    return found
 
 
 def test_what_others_took_is_told_apart_from_what_this_process_took() -> None:
@@ -107,6 +109,17 @@ def test_what_others_took_is_told_apart_from_what_this_process_took() -> None:
     assert found.others_cpus == pytest.approx(2.4 / 12)  # of 12.4 s in all, ten were its own
     assert found.quiet_cpus == pytest.approx(0.4 / 2) and found.waited_s == pytest.approx(2.5)
     assert (found.load_before, found.load_after) == (1, 11)
+
+
+def test_a_pass_in_this_process_is_watched_alone_and_filled_up_to_a_second_where_it_is_short() -> None:
+    pauses: list[float] = []
+    long = seen(look(0, 5, 100), look(10, 15, 112), beside=False, paused=pauses)
+    assert long.wall_s == 10 and long.others_cpus == pytest.approx(2 / 10) and long.quiet_cpus is None
+    assert pauses == []
+    short = seen(look(0, 5, 100), look(0.25, 5.2, 100.3), look(1, 5.2, 100.5), beside=False, paused=pauses)
+    assert short.wall_s == 0.25 and short.own_cpus == pytest.approx(0.2 / 0.25)
+    assert short.others_cpus == pytest.approx(0.3 / 1) and short.quiet_cpus == pytest.approx(0.2 / 0.75)
+    assert pauses == [pytest.approx(0.75)]
 
 
 def test_counters_that_tick_behind_ours_give_no_negative_work() -> None:
