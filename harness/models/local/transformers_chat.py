@@ -56,7 +56,9 @@ _GPU_TOKENS = 16_384
 # costs as much as about 30 tokens (SmolLM2-135M, fp32, one core: all weights are read once more), which a
 # batch shares, and a tuned model looks below a third of the nodes.
 _SMALL_TREE, _SMALL_TREE_ALONE = 24, 96
-_CPU_ANSWERS, _GPU_ANSWERS = 16, 128  # written at once
+# Columns of keys and values of the answers that are written at once: prompts behind the shared prefix with
+# room for the longest answer. SmolLM2-135M holds 45 KiB a column in fp32.
+_CPU_COLUMNS, _GPU_COLUMNS = 16_384, 65_536
 _MIN_PREFIX = 8  # a shorter common prefix is not worth a pass of its own
 
 
@@ -106,7 +108,7 @@ class TransformersChat:
         self._last: tuple[int, ...] = ()
         cpu = settings.device == "cpu"
         self._budget = _CPU_TOKENS if cpu else _GPU_TOKENS
-        self._at_once = _CPU_ANSWERS if cpu else _GPU_ANSWERS
+        self._columns = _CPU_COLUMNS if cpu else _GPU_COLUMNS
         self._tokenizer = tokenizer
         self._answers: dict[Choices, _Answers] = {}
         self._grammars: dict[str, JsonGrammar] = {}
@@ -238,11 +240,12 @@ class TransformersChat:
         prefix, fresh = self._shared_prefix([job.ids for job in jobs])
         prefix_s = time.perf_counter() - start
         skip = len(prefix.ids) if prefix else 0
-        writer = TreeWriter(self._model, self._tree, ends)
-        ordered = sorted(jobs, key=lambda job: -len(job.ids))
-        for first in range(0, len(ordered), self._at_once):
-            members = ordered[first : first + self._at_once]
-            start, answers = time.perf_counter(), [begun(job) for job in members]
+        writer = TreeWriter(self._model, self._tree, ends, self._budget)
+        begun_all = [begun(job) for job in jobs]
+        columns = [len(job.ids) - skip + one.most for job, one in zip(jobs, begun_all, strict=True)]
+        for group in batches(columns, self._columns):
+            start, members = time.perf_counter(), [jobs[index] for index in group]
+            answers = [begun_all[index] for index in group]
             writer.write([job.ids[skip:] for job in members], prefix, answers)
             spent = time.perf_counter() - start
             read = [len(job.ids) - skip + len(one.tokens) for job, one in zip(members, answers, strict=True)]

@@ -103,35 +103,81 @@ Parts = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """The tokens of r rows in one line without padding; row i has at most m of them.
+
+    Attributes:
+        rows, places: r and m.
+        at: (n,) at which of the r * m places each token of the line stands; what fills it up is its first.
+        spread: (r * m,) which token of the line stands at each place; 0 at places without one.
+    """
+
+    rows: int
+    places: int
+    at: torch.Tensor
+    spread: torch.Tensor
+
+    @classmethod
+    def of(cls, counts: torch.Tensor, multiple: int) -> Line:
+        """That of so many tokens a row, at least one in all, filled up to a multiple."""
+        places, n = int(counts.max()), int(counts.sum())
+        at = (torch.arange(places, device=counts.device) < counts.unsqueeze(1)).flatten().nonzero().squeeze(1)
+        spread = torch.zeros(len(counts) * places, dtype=torch.long, device=counts.device)
+        spread[at] = torch.arange(n, device=counts.device)
+        return cls(
+            rows=len(counts), places=places, at=torch.cat([at, at[:1].expand(-n % multiple)]), spread=spread
+        )
+
+    @property
+    def of_row(self) -> torch.Tensor:
+        """(n,) the row of each token."""
+        return self.at // self.places
+
+    def by_row(self, x: torch.Tensor) -> torch.Tensor:
+        """(1, h, n, d) of the line -> (r, h, m, d)."""
+        h, d = x.shape[1], x.shape[3]
+        return x[0].index_select(1, self.spread).reshape(h, self.rows, self.places, d).transpose(0, 1)
+
+    def attend(
+        self, q: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scale: float, mask: torch.Tensor
+    ) -> Parts:
+        """Attention of the line's tokens to what stands by row: (1, h, n, d) and (1, h, n)."""
+        h, d = q.shape[1], q.shape[3]
+        folded = self.by_row(q).reshape(self.rows, keys.shape[1], -1, d)
+        out, lse = attend(folded, keys, values, scale, mask=mask)
+        out = out.reshape(self.rows, h, self.places, d).transpose(0, 1).reshape(h, -1, d)
+        lse = lse.reshape(self.rows, h, self.places).transpose(0, 1).reshape(h, -1)
+        return out.index_select(1, self.at).unsqueeze(0), lse.index_select(1, self.at).unsqueeze(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Below:
-    """A pass over n tree nodes of r rows, in one line; row i has at most m of them.
+    """A pass over tree nodes of r rows, in one line; row i has at most m of them.
 
     Attributes:
         layers: keys and values of the rows' suffixes by layer, each (r, kv_heads, s, d).
         mask: (r, 1, groups * m, s + m), 0 where a node may look and -inf elsewhere.
-        spread: (r * m,) which node of the line stands at each place; 0 at places without one.
-        line: (n,) at which place each node of the line stands.
     """
 
     layers: list[Parts]
     mask: torch.Tensor
-    spread: torch.Tensor
-    line: torch.Tensor
+    line: Line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writing:
-    """A pass over the next n tokens of b answers that are being written.
+    """A pass over the next tokens of r answers that are being written, in one line; at most m of each.
 
     Attributes:
-        layers: keys and values by layer of all columns there is room for, each (b, kv_heads, room, d).
-        columns: (b, n) at which column each of the tokens stands.
-        mask: (b, 1, groups * n, width), 0 where a token may look and -inf elsewhere.
+        layers: keys and values by layer of all columns there is room for, each (r, kv_heads, room, d).
+        columns: (n,) at which column of its row each of the tokens stands.
+        mask: (r, 1, groups * m, width), 0 where a token may look and -inf elsewhere.
     """
 
     layers: list[Parts]
     columns: torch.Tensor
     mask: torch.Tensor
+    line: Line
 
 
 @dataclass(slots=True, kw_only=True)
@@ -222,17 +268,9 @@ def _below(
 ) -> Parts:
     """Attention of nodes to their row's suffix and to their ancestors."""
     past_k, past_v = below.layers[layer]
-    rows, kv, d = past_k.shape[0], k.shape[1], q.shape[3]
-    places = len(below.spread) // rows
-
-    def spread(x: torch.Tensor) -> torch.Tensor:
-        return x[0].index_select(1, below.spread).reshape(-1, rows, places, d).transpose(0, 1)
-
-    keys, values = torch.cat([past_k, spread(k)], dim=2), torch.cat([past_v, spread(v)], dim=2)
-    out, lse = attend(spread(q).reshape(rows, kv, -1, d), keys, values, scale, mask=below.mask)
-    out = out.reshape(rows, -1, places, d).transpose(0, 1).reshape(-1, rows * places, d)
-    lse = lse.reshape(rows, -1, places).transpose(0, 1).reshape(-1, rows * places)
-    return out.index_select(1, below.line).unsqueeze(0), lse.index_select(1, below.line).unsqueeze(0)
+    keys = torch.cat([past_k, below.line.by_row(k)], dim=2)
+    values = torch.cat([past_v, below.line.by_row(v)], dim=2)
+    return below.line.attend(q, keys, values, scale, below.mask)
 
 
 def _written(
@@ -240,12 +278,12 @@ def _written(
 ) -> Parts:
     """Attention of new tokens to their row's columns; theirs are filled."""
     keys, values = writing.layers[layer]
-    (b, heads, n, d), kv, width = q.shape, k.shape[1], writing.mask.shape[-1]
-    rows = torch.arange(b, device=q.device).unsqueeze(1)
-    keys[rows, :, writing.columns], values[rows, :, writing.columns] = k.transpose(1, 2), v.transpose(1, 2)
-    folded = q.reshape(b, kv, heads // kv * n, d)
-    out, lse = attend(folded, keys[:, :, :width], values[:, :, :width], scale, mask=writing.mask)
-    return out.reshape(b, heads, n, -1), lse.reshape(b, heads, n)
+    rows, width = writing.line.of_row, writing.mask.shape[-1]
+    keys[rows, :, writing.columns], values[rows, :, writing.columns] = (
+        k[0].transpose(0, 1),
+        v[0].transpose(0, 1),
+    )
+    return writing.line.attend(q, keys[:, :, :width], values[:, :, :width], scale, writing.mask)
 
 
 def _prefix(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> Parts:
@@ -347,6 +385,11 @@ class TreeScorer:
     def groups(self) -> int:
         """Query heads for each head of keys and values."""
         return int(self._groups)
+
+    @property
+    def multiple(self) -> int:
+        """Tokens of a pass are filled up to a multiple of this."""
+        return self._step
 
     def padded(self, length: int) -> int:
         """The padded length of a suffix."""
@@ -459,34 +502,26 @@ class TreeScorer:
         self, read: _Read, tables: TreeTables, values: torch.Tensor, needed: dict[int, list[int]]
     ) -> None:
         """One pass over nodes of some rows (rising), all in one line; `values` gets what they tell."""
-        device = values.device
-        most, count = max(len(nodes) for nodes in needed.values()), sum(map(len, needed.values()))
-        fill = self.padded(count) - count
+        device, count = values.device, sum(map(len, needed.values()))
+        line = Line.of(torch.tensor([len(nodes) for nodes in needed.values()], device=device), self._step)
         rows = torch.tensor(list(needed), device=device)
         padded = torch.tensor(
-            [[*nodes, *[-1] * (most - len(nodes))] for nodes in needed.values()], device=device
+            [[*nodes, *[-1] * (line.places - len(nodes))] for nodes in needed.values()], device=device
         )
-        line = (padded >= 0).flatten().nonzero().squeeze(1)
-        spread = torch.zeros(padded.numel(), dtype=torch.long, device=device)
-        spread[line] = torch.arange(count, device=device)
-        nodes, of = padded.flatten()[line], rows.repeat_interleave(most)[line]
+        nodes, of = padded.flatten()[line.at], rows[line.of_row]
         seen = tables.ancestors[padded.unsqueeze(2), padded.unsqueeze(1)]
         seen = seen & (padded >= 0).unsqueeze(2) & (padded >= 0).unsqueeze(1)
         whole = len(rows) == len(read.lengths)  # then nothing recorded need be copied
         below = Below(
             layers=read.layers if whole else [(k[rows], v[rows]) for k, v in read.layers],
             mask=self._mask(read.lengths[rows], read.layers[0][0].shape[2], seen),
-            spread=spread,
-            line=torch.cat([line, line[:1].expand(fill)]),
+            line=line,
         )
-        tokens, positions = tables.tokens[nodes], read.past + read.lengths[of] + tables.depths[nodes]
+        positions = read.past + read.lengths[of] + tables.depths[nodes]
         layers = read.prefix.layers if read.prefix else None
-        hidden = self.hidden(
-            torch.cat([tokens, tokens[:1].expand(fill)]).unsqueeze(0),
-            torch.cat([positions, positions[:1].expand(fill)]).unsqueeze(0),
-            TreePass(suffix=0, prefix=layers, below=below),
-        )
-        self._write(values, tables, hidden[0, :count], (of, nodes))
+        tree = TreePass(suffix=0, prefix=layers, below=below)
+        hidden = self.hidden(tables.tokens[nodes].unsqueeze(0), positions.unsqueeze(0), tree)
+        self._write(values, tables, hidden[0, :count], (of[:count], nodes[:count]))
 
     def hidden(self, tokens: torch.Tensor, positions: torch.Tensor, tree: TreePass) -> torch.Tensor:
         """The last hidden states of one pass."""

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from harness.models.local.held_tokens import HeldAnswer
-from harness.models.local.tree_scoring import Parts, Prefix, TreePass, TreeScorer, Writing
+from harness.models.local.tree_scoring import Line, Parts, Prefix, TreePass, TreeScorer, Writing
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,14 +63,16 @@ class WrittenAnswer:
 class TreeWriter:
     """Writes answers with a causal language model of transformers (typed loosely, as the classes vary)."""
 
-    def __init__(self, model: Any, scorer: TreeScorer, ends: Collection[int]) -> None:
+    def __init__(self, model: Any, scorer: TreeScorer, ends: Collection[int], budget: int) -> None:
         """
         Args:
             ends: tokens that end an answer.
+            budget: most tokens of one pass, where a prompt alone is not longer.
         """
         self._model = model
         self._scorer = scorer
         self._ends = frozenset(ends)
+        self._budget = budget
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def write(
@@ -82,72 +84,89 @@ class TreeWriter:
             suffixes: what follows the prefix in each prompt; at least one token each.
             answers: of the prompts, nothing written yet.
         """
-        past = len(prefix.ids) if prefix else 0
         columns = _Columns(self._model, [len(one) for one in suffixes], max(one.most for one in answers))
-        active = list(answers)
-        pending = [list(suffix) for suffix in suffixes]
-        while active:
-            logits = self._step(pending, columns, prefix, past)
-            pending = [
-                one.take(one.likeliest(row), self._ends) for one, row in zip(active, logits, strict=True)
-            ]
-            left = [place for place, one in enumerate(active) if not one.ended]
-            if len(left) < len(active):
-                active, pending = [active[place] for place in left], [pending[place] for place in left]
+        rows = list(answers)
+        pending = [
+            list(suffix) for suffix in suffixes
+        ]  # to be read next in each row; nothing of one that ended
+        while any(pending):
+            for part in _parts([len(new) for new in pending], self._budget):
+                logits = iter(self._step(pending[part], columns, part, prefix))
+                for row in range(part.start, part.stop):
+                    if pending[row]:
+                        new = rows[row].take(rows[row].likeliest(next(logits)), self._ends)
+                        pending[row] = [] if rows[row].ended else new
+            left = [row for row, new in enumerate(pending) if new]
+            if 2 * len(left) <= len(
+                rows
+            ):  # what ended costs little until then, and dropping it a copy of all
+                rows, pending = [rows[row] for row in left], [pending[row] for row in left]
                 columns.keep(left)
 
     def _step(
-        self, pending: Sequence[Sequence[int]], columns: _Columns, prefix: Prefix | None, past: int
+        self, pending: Sequence[Sequence[int]], columns: _Columns, part: slice, prefix: Prefix | None
     ) -> torch.Tensor:
-        """(b, vocabulary) logits after the last of each row's new tokens."""
+        """(rows with new tokens, vocabulary) logits after the last of each row's new tokens."""
         device = self._model.device
-        n = max(len(new) for new in pending)
-        tokens = torch.tensor([[*new, *[0] * (n - len(new))] for new in pending], device=device)
-        lengths = torch.tensor([len(new) for new in pending], device=device)
-        positions = past + columns.lengths.unsqueeze(1) + torch.arange(n, device=device)
-        writing = columns.next(lengths, n, self._scorer.groups)
-        layers = prefix.layers if prefix else None
-        hidden = self._scorer.hidden(tokens, positions, TreePass(suffix=0, prefix=layers, writing=writing))
-        last = hidden[torch.arange(len(pending), device=device), lengths - 1]
-        logits: torch.Tensor = self._model.lm_head(last).float()
+        counts = torch.tensor([len(new) for new in pending], device=device)
+        line = Line.of(counts, self._scorer.multiple)
+        flat = [token for new in pending for token in new]
+        tokens = torch.tensor(flat + flat[:1] * (len(line.at) - len(flat)), device=device)
+        writing = columns.next(part, counts, line, self._scorer.groups)
+        positions = writing.columns + (len(prefix.ids) if prefix else 0)
+        tree = TreePass(suffix=0, prefix=prefix.layers if prefix else None, writing=writing)
+        hidden = self._scorer.hidden(tokens.unsqueeze(0), positions.unsqueeze(0), tree)
+        logits: torch.Tensor = self._model.lm_head(hidden[0, counts.cumsum(0)[counts > 0] - 1]).float()
         return logits
 
 
-class _Columns:
-    """Keys and values of the answers being written, each row's tokens from its first column on.
+def _parts(counts: Sequence[int], budget: int) -> list[slice]:
+    """Neighbouring rows that are read together: their tokens are within the budget, or it is one row."""
+    parts: list[slice] = []
+    tokens = 0
+    for row, count in enumerate(counts):
+        joins = bool(parts) and (tokens == 0 or tokens + count <= budget)
+        tokens = tokens + count if joins else count
+        parts[-1:] = [slice(parts[-1].start, row + 1)] if joins else [*parts[-1:], slice(row, row + 1)]
+    return parts
 
-    Attributes:
-        lengths: (b,) tokens of each row.
-    """
+
+class _Columns:
+    """Keys and values of the answers being written, each row's tokens from its first column on."""
 
     def __init__(self, model: Any, suffixes: Sequence[int], most: int) -> None:
         config, b = model.config, len(suffixes)
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        shape = (b, heads, max(suffixes) + most + 1, size)
-        self._last = shape[2] - 1  # no row's token stands there, but places without one may
+        shape = (b, heads, max(suffixes) + most, size)
         self._layers: list[Parts] = [
             (model.lm_head.weight.new_zeros(shape), model.lm_head.weight.new_zeros(shape))
             for _ in range(config.num_hidden_layers)
         ]
-        self.lengths = torch.zeros(b, dtype=torch.long, device=model.device)
+        self._lengths = torch.zeros(b, dtype=torch.long, device=model.device)
 
-    def next(self, lengths: torch.Tensor, n: int, groups: int) -> Writing:
-        """Where n more tokens of each row stand, of which its first `lengths` are some, and what they see."""
-        device = lengths.device
-        columns = (self.lengths.unsqueeze(1) + torch.arange(n, device=device)).clamp(max=self._last)
-        width = int(columns.max()) + 1
-        unseen = torch.arange(width, device=device) > columns.unsqueeze(2)
-        mask = torch.zeros(unseen.shape, dtype=self._layers[0][0].dtype, device=device)
+    def next(self, part: slice, counts: torch.Tensor, line: Line, groups: int) -> Writing:
+        """Where so many more tokens of each row of a part stand, and what they see."""
+        lengths = self._lengths[part]
+        offsets = torch.arange(line.places, device=lengths.device)
+        columns = lengths.unsqueeze(1) + offsets
+        self._lengths[part] = lengths + counts
+        width = int(self._lengths[part].max())
+        unseen = torch.arange(width, device=lengths.device) > columns.unsqueeze(2)
+        mask = torch.zeros(unseen.shape, dtype=self._layers[0][0].dtype, device=lengths.device)
         mask.masked_fill_(unseen, -torch.inf)
-        self.lengths = self.lengths + lengths
-        return Writing(layers=self._layers, columns=columns, mask=mask.unsqueeze(1).repeat(1, 1, groups, 1))
+        return Writing(
+            layers=[(k[part], v[part]) for k, v in self._layers],
+            columns=columns.flatten()[line.at],
+            mask=mask.unsqueeze(1).repeat(1, 1, groups, 1),
+            line=line,
+        )
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drop the other rows."""
-        kept = torch.tensor(list(rows), dtype=torch.long, device=self.lengths.device)
+        kept = torch.tensor(list(rows), dtype=torch.long, device=self._lengths.device)
         self._layers = [(k[kept], v[kept]) for k, v in self._layers]
-        self.lengths = self.lengths[kept]
+        self._lengths = self._lengths[kept]
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]

@@ -43,22 +43,22 @@ def by_generate(model, prompt, most, ends):
     return whole[0, len(prompt) :].tolist()
 
 
-def written(model, prompts, most, ends=(), shared=0, held=None):
+def written(model, prompts, most, ends=(), shared=0, held=None, budget=1000):
     scorer = tree_scorer(model, PROMPT, ANSWERS)
     assert scorer is not None
     prefix = scorer.read_prefix(PROMPT[:shared]) if shared else None
     answers = [WrittenAnswer(held=held() if held else None, most=m) for m in most]
-    TreeWriter(model, scorer, ends).write([prompt[shared:] for prompt in prompts], prefix, answers)
+    TreeWriter(model, scorer, ends, budget).write([prompt[shared:] for prompt in prompts], prefix, answers)
     return answers
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("shared", [0, 9])
-def test_a_batch_is_what_generate_writes_one_by_one(kind, shared):
+@pytest.mark.parametrize(("shared", "budget"), [(0, 1000), (9, 1000), (9, 20), (0, 1)])
+def test_a_batch_is_what_generate_writes_one_by_one(kind, shared, budget):
     model = small(kind)
     ends = [2, 7, 11, 21, 33, 47, 60]  # so that answers end at different steps
     expected = [by_generate(model, prompt, 20, ends) for prompt in PROMPTS]
-    answers = written(model, PROMPTS, [20] * 4, ends, shared)
+    answers = written(model, PROMPTS, [20] * 4, ends, shared, budget=budget)
     assert [one.tokens for one in answers] == expected
     assert [one.cut for one in answers] == [one.tokens[-1] not in ends for one in answers]
 
