@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
+from advisor.stats.agreement import kappa
+from advisor.stats.intervals import Interval, Unknown
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.results import Quality, SliceResult
+from harness.core.records import Estimate, Item
 from harness.tasks.base import Task, primary
-from harness.tasks.measures import Measuring, everything, mean, share
+from harness.tasks.measures import Measuring, estimate, everything, mean, proportion, share
 from harness.tasks.scored import FAILED, INVALID, Scored
 
 
@@ -48,3 +53,17 @@ def _slices(test: Scored, name: str, how: Measuring) -> tuple[SliceResult, ...]:
         figure = mean(f"{name}, {column}={value}", test, test.values, among, how)
         found.append(SliceResult(column=column, value=value, primary=figure))
     return tuple(found)
+
+
+def two_annotators(
+    twice: Sequence[Item], second: Mapping[str, str], how: Measuring
+) -> tuple[Estimate, Estimate]:
+    """How far they agree on the items that both labelled, as it is and beyond chance (Cohen's kappa)."""
+    labels, others = [item.label for item in twice], [second[item.id] for item in twice]
+    same = np.array([a == b for a, b in zip(labels, others, strict=True)])
+    raw = proportion("agreement of two annotators", same, [item.cluster for item in twice], how)
+    observed: Interval | Unknown = Unknown(reason=raw.reason)
+    if raw.low is not None and raw.high is not None:
+        observed = Interval(low=raw.low, high=raw.high, level=raw.level)
+    value, interval = kappa(labels, others, observed)
+    return raw, estimate("Cohen's kappa", value, interval, raw.n, f"{raw.method}, chance taken as known")

@@ -10,8 +10,6 @@ from decimal import Decimal
 
 from advisor.money.ledger import scaled
 from advisor.options import Option
-from advisor.stats.agreement import agreement
-from advisor.stats.intervals import Interval
 from advisor.stats.power import Design
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun, primary_lanes
 from harness.bakeoff.busy import marked
@@ -24,7 +22,7 @@ from harness.bakeoff.latency import measure_latency, timed_seconds
 from harness.bakeoff.limit_checks import Held, RobustShares, check_limits
 from harness.bakeoff.outside import cost_outside, latency_outside
 from harness.bakeoff.prices import prices_for
-from harness.bakeoff.quality import measure_quality
+from harness.bakeoff.quality import measure_quality, two_annotators
 from harness.bakeoff.results import (
     ArmResult,
     BakeoffResults,
@@ -41,7 +39,7 @@ from harness.bakeoff.route_today import RoutedArm, route_to_today
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.records import ArmId, Estimate
 from harness.tasks.base import primary as task_metric
-from harness.tasks.measures import confidence, estimate, everything, mean
+from harness.tasks.measures import confidence, everything, mean
 from harness.tasks.scored import Scored
 from harness.tasks.scoring import score
 
@@ -331,8 +329,8 @@ def _side(answers: AnswerSet, by_arm: Mapping[ArmId, ArmResult]) -> RouteArm:
 def _data_summary(run: StoredRun) -> DataSummary:
     facts, test = run.facts, run.items["test"]
     second = facts.second_labels
-    both = [(item.label, second[item.id]) for item in test if item.id in second]  # of labels only
-    found = agreement([a for a, _ in both], [b for _, b in both]) if both else None
+    twice = [item for item in test if item.id in second]  # of labels only
+    agreed, beyond_chance = two_annotators(twice, second, run.how) if twice else (None, None)
     clusters = {item.cluster for item in test if item.cluster is not None}
     return DataSummary(
         name=facts.name,
@@ -346,10 +344,8 @@ def _data_summary(run: StoredRun) -> DataSummary:
         clusters=len(clusters) or None,
         digests=facts.digests,
         findings=facts.findings,
-        annotator_agreement=None
-        if found is None
-        else estimate("agreement of two annotators", found.raw, found.raw_interval, found.n, "Wilson"),
-        annotator_kappa=None if found is None else _kappa(found.kappa, found.kappa_interval, found.n),
+        annotator_agreement=agreed,
+        annotator_kappa=beyond_chance,
         majority_share=_majority_share(run),
         look=facts.look,
         planned_looks=run.plan.decision.looks or 1,
@@ -363,11 +359,3 @@ def _majority_share(run: StoredRun) -> float | None:
     train, test = Counter(item.label for item in run.items["train"]), run.items["test"]
     most = max(run.labels, key=lambda label: train[label])  # the first among equals, as the floor does
     return sum(item.label == most for item in test) / len(test)
-
-
-def _kappa(value: float | None, interval: object, n: int) -> Estimate:
-    low = interval.low if isinstance(interval, Interval) else None
-    high = interval.high if isinstance(interval, Interval) else None
-    return Estimate(
-        metric="Cohen's kappa", value=value, low=low, high=high, n=n, method="Wilson, chance taken as known"
-    )

@@ -46,6 +46,7 @@ def probe(
     from harness.bakeoff.preflight import check_budget, preflight, preflight_text
     from harness.bakeoff.prices import with_stated_prices
     from harness.bakeoff.run_folder import create_run
+    from harness.core.wording import share_sentence
     from harness.recommendation.run import run_bakeoff
 
     if not wish.model or len(wish.model) != 1:
@@ -71,7 +72,8 @@ def probe(
         )
     measured = read_run(str(folder.root)).measured[0]
     keep(case, measured)
-    typer.echo(told(wish.model[0], measured))
+    right = results.arms[0].quality.primary
+    typer.echo(f"{wish.model[0]}: {right.metric} {share_sentence(right)}.")
     typer.echo(f"Kept in {case} as measured, from run {folder.run_id}. Next: advisor assess {case}")
 
 
@@ -95,18 +97,6 @@ def _agreed(found: Preflight, case: Path, *, yes: bool) -> None:
         )  # fmt: skip
     if not typer.confirm(question, default=False, err=True):
         raise typer.Exit(1)
-
-
-def told(model: str, found: Measurement) -> str:
-    """How many were right, with what that says."""
-    from advisor.stats.intervals import Interval, wilson
-
-    span = wilson(found.accuracy * found.items, found.items)
-    assert isinstance(span, Interval)
-    return (
-        f"{model} got {found.accuracy * found.items:g} of {found.items} right: {100 * found.accuracy:.0f} % "
-        f"({100 * span.low:.0f} to {100 * span.high:.0f} % by Wilson's interval at 95 %)."
-    )
 
 
 def keep(path: Path, found: Measurement) -> None:

@@ -23,6 +23,7 @@ from harness.tasks.fields import (
     entries_of,
     fields_in,
     parse_schema,
+    put,
     same_as,
 )
 from harness.tasks.json_answers import read_object
@@ -158,9 +159,7 @@ class ExtractionTask:
                 said_as.setdefault(key, values)
                 votes[key] += weight  # type: ignore[assignment]
             best = max(votes, key=lambda key: (votes[key], key == ""), default="")
-            if said_as.get(best):
-                inside = found if len(one.path) == 1 else found.setdefault(one.path[0], {})
-                inside[one.path[-1]] = said_as[best] if one.repeated else said_as[best][0]
+            put(found, one, said_as.get(best, ()))
         return Combined(text=self.fields.written(found))
 
     def _of_json(self, cell: str) -> dict[str, Any] | None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from advisor.stats.intervals import Floats, bootstrap_interval
+from advisor.stats.intervals import Floats
 from harness.core.records import Estimate
 from harness.tasks.fields import Field, FieldCount, FieldSchema, entries_of, fields_in, same_as
-from harness.tasks.measures import Measuring, estimate
+from harness.tasks.measures import Measuring, of_sums
 from harness.tasks.scored import Scored
 
 EXAMPLES = 3  # of each error of a field
@@ -100,17 +99,13 @@ def micro_f1(metric: str, test: Scored, how: Measuring) -> Estimate:
 
 
 def _micro(metric: str, test: Scored, counts: list[FieldCount], how: Measuring) -> Estimate:
-    if not counts:
-        return Estimate(metric=metric, value=None, n=0, method="none", reason="no items")
     table = np.array([[2 * one.right, one.given + one.stated] for one in counts], dtype=np.float64)
+    return of_sums(metric, test, table, _f1, how)
 
-    def f1(sums: Floats) -> Floats:
-        both = sums[:, 1]
-        return np.where(both > 0, sums[:, 0] / np.where(both > 0, both, 1.0), 1.0)
 
-    value = float(f1(table.sum(axis=0, keepdims=True))[0])
-    interval = bootstrap_interval(table, f1, how.rng(), clusters=test.clusters, settings=how.bootstrap)
-    return estimate(metric, value, interval, len(counts), "bootstrap")
+def _f1(sums: Floats) -> Floats:
+    both = sums[:, 1]
+    return np.where(both > 0, sums[:, 0] / np.where(both > 0, both, 1.0), 1.0)
 
 
 def _whole(counts: dict[str, FieldCount]) -> FieldCount:
@@ -120,13 +115,13 @@ def _whole(counts: dict[str, FieldCount]) -> FieldCount:
 def _result(name: str, one: Field | None, test: Scored, exact: int) -> FieldResult:
     total = sum((score.detail.get(name, FieldCount()) for score in test.scores), FieldCount())
     path = one.path if one else tuple(name.split("."))
-    kept: dict[ErrorKind, list[FieldError]] = {"wrong": [], "missing": [], "invented": []}
+    kept: dict[ErrorKind, list[FieldError]] = {kind: [] for kind in get_args(ErrorKind)}
     for item, score in zip(test.items, test.scores, strict=True):
         count = score.detail.get(name, FieldCount())
         stated, given = entries_of(fields_in(item.target), path), entries_of(fields_in(score.answer), path)
-        for kind in _errors(count):
-            if len(kept[kind]) < EXAMPLES:
-                kept[kind].append(_error(kind, item.id, *_apart(one, stated, given)))
+        for kind, errors in kept.items():
+            if getattr(count, kind) and len(errors) < EXAMPLES:
+                errors.append(_error(kind, item.id, *_apart(one, stated, given)))
     return FieldResult(
         name=name,
         right=total.right,
@@ -136,15 +131,6 @@ def _result(name: str, one: Field | None, test: Scored, exact: int) -> FieldResu
         exact=exact,
         examples=tuple(error for errors in kept.values() for error in errors),
     )
-
-
-def _errors(count: FieldCount) -> Iterator[ErrorKind]:
-    if count.wrong:
-        yield "wrong"
-    if count.missing:
-        yield "missing"
-    if count.invented:
-        yield "invented"
 
 
 def _apart(one: Field | None, stated: list[Any], given: list[Any]) -> tuple[list[Any], list[Any]]:

@@ -166,9 +166,7 @@ class FieldSchema:
         found: dict[str, Any] = {}
         for one in self.fields:
             entries = [_read_or_kept(one, value) for value in entries_of(values, one.path)]
-            if entries:
-                inside = found if len(one.path) == 1 else found.setdefault(one.path[0], {})
-                inside[one.path[-1]] = entries if one.repeated else entries[0]
+            put(found, one, entries)
         return found
 
     def written(self, values: Fields) -> str:
@@ -234,6 +232,13 @@ def _read_or_kept(one: Field, value: Any) -> Any:
 
 def _object() -> dict[str, Any]:
     return {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+
+
+def put(found: dict[str, Any], one: Field, values: Sequence[Any]) -> None:
+    """Add values of a field, all of a repeated one, else the first."""
+    if values:
+        inside: dict[str, Any] = found if len(one.path) == 1 else found.setdefault(one.path[0], {})
+        inside[one.path[-1]] = [*inside.get(one.path[-1], ()), *values] if one.repeated else values[0]
 
 
 def fields_in(target: Target | None) -> Fields:
@@ -592,11 +597,4 @@ def _kind(value: dict[str, Any]) -> tuple[FieldKind | None, tuple[str, ...] | No
         return (FieldKind.CHOICE, tuple(choices)) if texts else (None, None)
     if value.get("type") == "string" and value.get("format") == "date":
         return FieldKind.DATE, None
-    kinds = {
-        "string": FieldKind.TEXT,
-        "number": FieldKind.NUMBER,
-        "integer": FieldKind.WHOLE,
-        "boolean": FieldKind.YES_NO,
-    }
-    kind = value.get("type")
-    return (kinds.get(kind) if isinstance(kind, str) else None), None
+    return next((kind for kind, name in _JSON_TYPES.items() if name == value.get("type")), None), None

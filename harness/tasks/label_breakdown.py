@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from advisor.stats import calibration
-from advisor.stats.intervals import bootstrap_interval, class_counts, macro_f1_of_sums
+from advisor.stats.intervals import class_counts, macro_f1_of_sums
 from harness.core.records import Estimate
 from harness.core.wording import percent
 from harness.tasks.measures import (
     Measuring,
     confidence,
-    estimate,
     everything,
     fit_dev_temperature,
+    of_sums,
     share,
 )
 from harness.tasks.scored import Scored
@@ -92,15 +92,8 @@ def _coverage(dev: Scored, test: Scored, temperature: float | None, how: Measuri
 
 def macro_f1(metric: str, test: Scored, labels: int, how: Measuring) -> Estimate:
     """The unweighted mean of the labels' F1 over all items."""
-    n = len(test.items)
-    if n == 0:
-        return Estimate(metric=metric, value=None, n=0, method="none", reason="no items")
     table = class_counts(test.truth, np.maximum(test.answer, -1), labels)
-    value = float(macro_f1_of_sums(table.sum(axis=0, keepdims=True))[0])
-    interval = bootstrap_interval(
-        table, macro_f1_of_sums, how.rng(), clusters=test.clusters, settings=how.bootstrap
-    )
-    return estimate(metric, value, interval, n, "bootstrap")
+    return of_sums(metric, test, table, macro_f1_of_sums, how)
 
 
 def _label_results(test: Scored, labels: Sequence[str]) -> tuple[LabelResult, ...]:

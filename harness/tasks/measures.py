@@ -7,7 +7,7 @@ values in between has Student's t of the cluster-robust mean (`mean_interval`), 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,8 @@ from advisor.stats.intervals import (
     Floats,
     Interval,
     Unknown,
+    bootstrap_interval,
+    cluster_codes,
     is_binary,
     mean_interval,
     proportion_interval,
@@ -50,15 +52,17 @@ class Measuring:
 
 def share(metric: str, scored: Scored, hits: Bools, among: Bools, how: Measuring) -> Estimate:
     """A proportion over some of the items, clusters resampled together where there are any."""
-    n = int(among.sum())
-    if n == 0:
-        return Estimate(metric=metric, value=None, n=0, method="none", reason="no items")
-    kept = _kept(scored, among)
-    interval = proportion_interval(hits[among], how.rng(), clusters=kept, settings=how.bootstrap)
-    clustered = kept is not None and len({c for c in kept if c is not None}) + kept.count(None) < n
-    return estimate(
-        metric, float(hits[among].mean()), interval, n, "cluster bootstrap" if clustered else "Wilson"
-    )
+    if not among.any():
+        return _nothing(metric)
+    return proportion(metric, hits[among], _kept(scored, among), how)
+
+
+def proportion(metric: str, hits: Bools, clusters: Sequence[str | None] | None, how: Measuring) -> Estimate:
+    """A proportion of some items at least, clusters resampled together where there are any."""
+    interval = proportion_interval(hits, how.rng(), clusters=clusters, settings=how.bootstrap)
+    clustered = int(cluster_codes(clusters, len(hits)).max()) + 1 < len(hits)
+    method = "cluster bootstrap" if clustered else "Wilson"
+    return estimate(metric, float(hits.mean()), interval, len(hits), method)
 
 
 def mean(metric: str, scored: Scored, values: Floats, among: Bools, how: Measuring) -> Estimate:
@@ -67,6 +71,23 @@ def mean(metric: str, scored: Scored, values: Floats, among: Bools, how: Measuri
         return share(metric, scored, values >= 1.0, among, how)
     interval = mean_interval(values[among], clusters=_kept(scored, among), level=how.level)
     return estimate(metric, float(values[among].mean()), interval, int(among.sum()), "cluster-robust t")
+
+
+def of_sums(
+    metric: str, scored: Scored, table: Floats, statistic: Callable[[Floats], Floats], how: Measuring
+) -> Estimate:
+    """A figure of column sums over all items, such as an F1; `table` has what each item adds to them."""
+    if not len(table):
+        return _nothing(metric)
+    value = float(statistic(table.sum(axis=0, keepdims=True))[0])
+    interval = bootstrap_interval(
+        table, statistic, how.rng(), clusters=scored.clusters, settings=how.bootstrap
+    )
+    return estimate(metric, value, interval, len(table), "bootstrap")
+
+
+def _nothing(metric: str) -> Estimate:
+    return Estimate(metric=metric, value=None, n=0, method="none", reason="no items")
 
 
 def reciprocal_rank(ranks: Sequence[int]) -> float:

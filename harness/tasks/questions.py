@@ -376,10 +376,7 @@ def _owner(reference: Reference, given: Reference | None, ranks: Sequence[int] |
 def _mean(metric: str, test: Scored, how: Measuring) -> Estimate:
     """The mean over the items that have a value."""
     values = np.array([_value(score, metric) for score in test.scores], dtype=np.float64)
-    among = ~np.isnan(values)
-    if not among.any():
-        return Estimate(metric=metric, value=None, n=0, method="none", reason="no items")
-    return mean(metric, test, values, among, how)
+    return mean(metric, test, values, ~np.isnan(values), how)
 
 
 def _value(score: Score, metric: str) -> float:

@@ -55,7 +55,8 @@ def places(one: Field, value: Any, text: str) -> list[Span]:
 
 def readings(one: Field, text: str) -> Iterator[tuple[Span, str]]:
     """The stretches of a text that read as a number or a date of a field, and the form it is compared in."""
-    for start, end in _dates(text) if one.kind is FieldKind.DATE else _numbers(text):
+    dates = one.kind is FieldKind.DATE
+    for start, end in (found.span() for found in _DATES.finditer(text)) if dates else _numbers(text):
         if read_value(one, text[start:end]) is not None:
             yield (start, end), same_as(one, text[start:end])
 
@@ -115,8 +116,3 @@ def _numbers(text: str) -> Iterator[Span]:
         ends = [*(blank.start() for blank in blanks), len(found[0])]
         for start, end in zip(starts, ends, strict=False):
             yield found.start() + start, found.start() + end
-
-
-def _dates(text: str) -> Iterator[Span]:
-    for found in _DATES.finditer(text):
-        yield found.span()

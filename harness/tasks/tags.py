@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from harness.core.records import Fields
 from harness.models.local.tagger import EncoderTagger, TokenShares
-from harness.tasks.fields import Field, FieldKind, FieldSchema, entries_of, read_value, same_as
+from harness.tasks.fields import Field, FieldKind, FieldSchema, entries_of, put, read_value, same_as
 from harness.tasks.spans import Span, in_text, places, readings, whole_words
 
 Shares = NDArray[np.float64]
@@ -98,11 +98,11 @@ class FieldTags:
         found: dict[str, Any] = {}
         for place, one in enumerate(self.written):
             shares = tagged.tags[:, place + 1]
-            _put(found, one, _values(one, text, _stretches(one, text, tagged.tokens, shares, least.tag)))
+            put(found, one, _values(one, text, _stretches(one, text, tagged.tokens, shares, least.tag)))
         for pick, shares in zip(self.picks, tagged.picks, strict=True):
             best = int(np.argmax(shares[1:]))
             if shares[1 + best] >= least.pick:
-                _put(found, pick.field, [pick.values[best]])
+                put(found, pick.field, [pick.values[best]])
         return self.schema.ordered(found)
 
 
@@ -168,17 +168,6 @@ def _values(one: Field, text: str, stretches: Sequence[tuple[float, Span]]) -> l
             taken.append((start, end))
             found.setdefault(same_as(one, value), value)
     return list(found.values())
-
-
-def _put(found: dict[str, Any], one: Field, values: Sequence[Any]) -> None:
-    """Add values of a field, all of a repeated one, else the first."""
-    if not values:
-        return
-    inside: dict[str, Any] = found if len(one.path) == 1 else found.setdefault(one.path[0], {})
-    if one.repeated:
-        inside.setdefault(one.path[-1], []).extend(values)
-    else:
-        inside[one.path[-1]] = values[0]
 
 
 def share_learnt(marks: Sequence[Marked]) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.rubric.bands import Informed
-from advisor.stats.intervals import wilson
+from advisor.stats.intervals import exact_interval
 from harness.core.records import Estimate
 from harness.tasks.measures import estimate
 from harness.track_record.records import AdviceCheck, CheckedRange, CheckedRun, HeldRanges, TrackRecord
@@ -17,8 +17,7 @@ METRICS = ("accuracy", "p95_ms", "usd_per_1k")
 _DECIDED = {"retrieve", "tune", "tied"}
 _NOTES = (
     "A prediction is tested by the model it was made for; others are not counted.",
-    "Figures of one run share its items and its machine, so they are not independent and the intervals are "
-    "rather too narrow.",
+    "Figures of one evalset share its items and stand together: with few evalsets intervals are wide.",
 )
 
 
@@ -42,8 +41,8 @@ def track_record(seen: Sequence[Seen], informed: Sequence[Informed]) -> TrackRec
     first: dict[tuple[object, ...], str] = {}
     runs: list[CheckedRun] = []
     counted: list[Seen] = []
-    fresh: list[CheckedRange] = []
-    known: list[CheckedRange] = []
+    fresh: list[tuple[str, CheckedRange]] = []
+    known: list[tuple[str, CheckedRange]] = []
     for run in seen:
         key = (run.plan_digest, *sorted(run.digests.items()))
         twin = first.setdefault(key, run.run_id)
@@ -53,15 +52,15 @@ def track_record(seen: Sequence[Seen], informed: Sequence[Informed]) -> TrackRec
         counted.append(run)
         for figure in run.advice.figures:
             if figure.same_model and figure.inside is not None:
-                (known if _is_informed(run, figure, informed) else fresh).append(figure)
+                (known if _is_informed(run, figure, informed) else fresh).append((run.evalset, figure))
     names = {run.evalset for run in counted}
     decided = [
-        (run.advice.answer, run.advice.measured_answer)
+        (run.evalset, run.advice.answer == run.advice.measured_answer)
         for run in counted
         if {run.advice.answer, run.advice.measured_answer} <= _DECIDED
     ]
     ranked = [
-        (run.advice.first, run.advice.measured_first)
+        (run.evalset, run.advice.first == run.advice.measured_first)
         for run in counted
         if "none" not in {run.advice.first, run.advice.measured_first}
     ]
@@ -74,8 +73,8 @@ def track_record(seen: Sequence[Seen], informed: Sequence[Informed]) -> TrackRec
             for entry in informed
             if entry.evalset in names
         ),
-        ranked_first=_agreement("option placed first is the one to ship", ranked),
-        answered=_agreement("answer on retrieve against tune", decided),
+        ranked_first=_share("option placed first is the one to ship", ranked, unit="runs"),
+        answered=_share("answer on retrieve against tune", decided, unit="runs"),
         notes=_NOTES,
     )
 
@@ -84,17 +83,17 @@ def _is_informed(run: Seen, figure: CheckedRange, informed: Sequence[Informed]) 
     return any(entry.evalset == run.evalset and figure.metric in entry.metrics for entry in informed)
 
 
-def _by_metric(figures: Sequence[CheckedRange]) -> tuple[HeldRanges, ...]:
+def _by_metric(figures: Sequence[tuple[str, CheckedRange]]) -> tuple[HeldRanges, ...]:
     found = []
     for metric in METRICS:
-        tested = [figure for figure in figures if figure.metric == metric]
-        inside = sum(bool(figure.inside) for figure in tested)
+        tested = [figure for _, figure in figures if figure.metric == metric]
+        held = [(evalset, bool(figure.inside)) for evalset, figure in figures if figure.metric == metric]
         ratios = [math.log(f.high / f.low) for f in tested if f.low > 0]
         found.append(
             HeldRanges(
                 metric=metric,
-                inside=inside,
-                share=_share(f"{metric} ranges that held", inside, len(tested)),
+                inside=sum(inside for _, inside in held),
+                share=_share(f"{metric} ranges that held", held),
                 mean_width=sum(f.high - f.low for f in tested) / len(tested) if tested else None,
                 mean_ratio=math.exp(sum(ratios) / len(ratios))
                 if ratios and len(ratios) == len(tested)
@@ -104,14 +103,12 @@ def _by_metric(figures: Sequence[CheckedRange]) -> tuple[HeldRanges, ...]:
     return tuple(found)
 
 
-def _agreement(metric: str, pairs: Sequence[tuple[str, str]]) -> Estimate:
-    return _share(metric, sum(said == measured for said, measured in pairs), len(pairs), unit="runs")
-
-
-def _share(metric: str, inside: int, tested: int, unit: str = "predictions") -> Estimate:
-    if tested == 0:
-        return Estimate(metric=metric, value=None, n=0, unit=unit, method="Wilson", reason="none was tested")
-    found = estimate(metric, inside / tested, wilson(inside, tested), tested, "Wilson")
+def _share(metric: str, held: Sequence[tuple[str, bool]], unit: str = "predictions") -> Estimate:
+    """How many held, each with its evalset."""
+    hits = [hit for _, hit in held]
+    interval = exact_interval(hits, clusters=[evalset for evalset, _ in held])
+    value = sum(hits) / len(hits) if hits else None
+    found = estimate(metric, value, interval, len(hits), "exact, by evalset")
     return dataclasses.replace(found, unit=unit)
 
 

@@ -14,7 +14,7 @@ class HeldRanges:
     Attributes:
         metric: 'accuracy', 'p95_ms' or 'usd_per_1k'.
         inside: of the ranges in `share.n`.
-        share: inside by tested, with Wilson's interval, counted in 'predictions'.
+        share: inside by tested, with the exact interval of clustered items, counted in 'predictions'.
         mean_width: mean of upper minus lower end, in the metric's unit; a wide range holds easily.
         mean_ratio: geometric mean of upper by lower end; None where a lower end is 0.
     """

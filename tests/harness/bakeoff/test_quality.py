@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from harness.bakeoff.quality import measure_quality
+from harness.bakeoff.quality import measure_quality, two_annotators
 from harness.tasks.scoring import score
 from tests.support.scored import HOW, TASK, items, outcomes, scored
 
@@ -136,3 +136,16 @@ def test_confidence_of_impossible_labels_is_one() -> None:
     test = scored("ab", "aa", logprobs=[(0.0, -math.inf, -math.inf)] * 2)
     dev = scored("ab", "aa", "d", logprobs=[sure(0.6)] * 2)
     assert measure_quality(dev, test, TASK, frozenset(), HOW).by_label.ece is not None
+
+
+def test_annotators_who_agree_on_all_of_a_few_customers_are_sure_of_those_customers_alone() -> None:
+    """Wilson of 8 of 8 clusters begins at 8 / (8 + z^2) = 0.67559, where 16 items alone begin at 0.80639."""
+    twice = [dataclasses.replace(item, cluster=str(at // 2)) for at, item in enumerate(items("ab" * 8))]
+    second = {item.id: item.label for item in twice}
+    raw, beyond = two_annotators(twice, second, HOW)
+    assert (raw.value, raw.n, raw.method) == (1.0, 16, "cluster bootstrap")
+    assert raw.low == pytest.approx(0.67559, abs=1e-5)
+    # chance is a half: kappa begins at (0.67559 - 0.5) / 0.5
+    assert beyond.value == 1.0 and beyond.low == pytest.approx(0.35118, abs=2e-5)
+    alone, _ = two_annotators(items("ab" * 8), second, HOW)
+    assert alone.method == "Wilson" and alone.low == pytest.approx(0.80639, abs=1e-5)

@@ -46,7 +46,9 @@ def test_ten_tries_are_kept_in_the_use_case_and_used(harness, tmp_path, case, mo
         assert said.code == 0, said.err
     accuracy, items, source = measured_of(load_case(case), Option.PROMPT)
     assert items == 10 and "openai/served" in source and 0 < accuracy < 1
-    assert f"{round(10 * accuracy)} of 10 right" in said.out and "Wilson" in said.out
+    assert (
+        f"openai/served: accuracy {100 * accuracy:.1f} % (95 % interval " in said.out and "n=10)." in said.out
+    )
     assert case.read_text(encoding="utf-8").startswith(CASE), "what stood there stays as it was written"
     with scripted(lambda *_: completion('{"label": "billing"}')) as server:
         again = probed(harness, server, tmp_path, "--yes", "--tries", "20")

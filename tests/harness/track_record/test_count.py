@@ -53,17 +53,21 @@ def test_ranges_are_counted_by_metric() -> None:
                 figure("p95_ms", 10, 40, 20),
                 figure("accuracy", 0.5, 0.6, 0.55, same=False),
             ),
-            seen("b", figure("accuracy", 0.5, 0.9, 0.95), figure("p95_ms", 1, 2, None), rows="s"),
+            seen(
+                "b",
+                figure("accuracy", 0.5, 0.9, 0.95),
+                figure("p95_ms", 1, 2, None),
+                evalset="other",
+                rows="s",
+            ),
         ],
         (),
     )
     accuracy, p95, usd = record.held
     assert (accuracy.inside, accuracy.share.n, accuracy.share.value) == (1, 2, 0.5)
     assert accuracy.mean_width == pytest.approx(0.3)
-    # Wilson for 1 of 2 at 95 %: centre 0.5, half 1.96 * sqrt(0.125 + 3.8416 / 16) / (1 + 3.8416 / 2) = 0.4055
-    assert accuracy.share.low == pytest.approx(0.0945, abs=1e-3) and accuracy.share.high == pytest.approx(
-        0.9055, abs=1e-3
-    )
+    # 1 of 2: one or more of them hold with 2.5 % where 1 - (1 - p)^2 = 0.025
+    assert accuracy.share.low == pytest.approx(1 - 0.975**0.5) == pytest.approx(1 - accuracy.share.high)
     assert (p95.inside, p95.share.n) == (1, 1) and p95.mean_ratio == pytest.approx(4)
     assert usd.share.n == 0 and usd.share.value is None and usd.mean_width is None
     assert accuracy.share.unit == "predictions"
@@ -77,6 +81,15 @@ def test_the_same_plan_on_the_same_rows_counts_once() -> None:
     assert record.held[0].share.n == 3
     assert [run.counted for run in record.runs] == [True, False, True, True]
     assert "of a" in record.runs[1].why and record.ranked_first.n == 3
+
+
+def test_runs_on_one_evalset_count_as_one_case() -> None:
+    """Three runs that hold on one evalset are worth one case, which all hold with 2.5 % at p = 0.025."""
+    one = figure("accuracy", 0.6, 0.8, 0.7)
+    record = track_record([seen(plan, one, plan=plan) for plan in "abc"], ())
+    found = record.held[0].share
+    assert (found.value, found.n, found.low, found.high) == (1.0, 3, pytest.approx(0.025), 1.0)
+    assert record.ranked_first.high == pytest.approx(0.975) and record.ranked_first.value == 0.0
 
 
 def test_what_informed_a_range_is_no_test_of_it() -> None:
