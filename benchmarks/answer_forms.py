@@ -39,9 +39,9 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
+from harness.bakeoff.arm_factory import recipe_for
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import build_plan
-from harness.bakeoff.tuners import recipe_for
 from harness.cli.options import HereOptions
 from harness.core.records import Conversation, Evalset, Item, Recipe
 from harness.models.local.rendering import Renderer

@@ -33,7 +33,7 @@ from typing import Any
 
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import build_plan
-from harness.bakeoff.tuning_job import export_job
+from harness.bakeoff.tuning import export_job
 from harness.cli.options import HereOptions
 from harness.core.records import Choices
 from harness.models.base import ChatRequest

@@ -20,9 +20,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from harness.bakeoff.arm_factory import recipe_for
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ExperimentPlan, build_plan
-from harness.bakeoff.tuners import recipe_for
 from harness.cli.options import HereOptions
 from harness.core.records import Choices, Conversation, Evalset, Failure, Item, Recipe
 from harness.models.base import ChatRequest

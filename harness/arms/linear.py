@@ -20,7 +20,7 @@ from advisor.money.usage import Usage
 from harness.arms.asking import model_facts
 from harness.arms.base import KEPT, Material, WithoutLanguageModel, folds, items_digest, shared_time
 from harness.core.artefacts import LinearArtefact
-from harness.core.errors import DataError, MissingExtra, ModelUnavailable, StoreError
+from harness.core.errors import DataError, ModelUnavailable, StoreError, needs
 from harness.core.files import sha256_of, sha256_or_missing, written_whole
 from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
 from harness.core.serial import decode, encode
@@ -402,10 +402,8 @@ def _opened(path: Path, candidate: Candidate, record: LinearArtefact) -> tuple[A
 
 
 def _need_sklearn() -> None:
-    try:
+    with needs("linear"):
         import sklearn  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra.of("scikit-learn", "linear") from error
 
 
 def _counting(texts: Sequence[str]) -> tuple[Mapping[str, Any], list[Any]]:

@@ -19,9 +19,9 @@ from advisor.options import Option
 from harness.arms.asking import Answers
 from harness.arms.base import Explained
 from harness.arms.retrieve import passes_of, rows_to_choose_on
+from harness.bakeoff.arm_factory import encoder_settings, recipe_for, rows_learnt
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
-from harness.bakeoff.tuners import encoder_settings, recipe_for, rows_learnt
 from harness.core.context import Context
 from harness.core.errors import MissingExtra, ModelUnavailable, TrainingError, UsageError
 from harness.core.records import ArmId, Conversation, Evalset, Item

@@ -96,7 +96,7 @@ def tune(
         plan = at_provider(plan, hosted, base_model, api_base)
     context = dataclasses.replace(context, homes=homes_of(plan_file))
     if export_job is not None:
-        from harness.bakeoff.tuning_job import export_job as write_job
+        from harness.bakeoff.tuning import export_job as write_job
 
         for path in write_job(plan, arm, export_job, context):
             typer.echo(str(path))

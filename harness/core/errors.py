@@ -18,7 +18,16 @@ A failed call to a model is no exception: it is a `records.Failure`.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
+
+_PACKAGES = {
+    "sklearn": "scikit-learn",
+    "markdown_it": "markdown-it-py",
+    "python_calamine": "python-calamine",
+}
+"""By module, the package it comes with where that has another name."""
 
 
 def command(*words: object) -> str:
@@ -83,6 +92,20 @@ class MissingExtra(UserError):
             f"The package '{package}' is not installed.",
             run=f"pip install 'tune-or-retrieve[{extra}]'",
         )
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Imports of packages that this extra installs.
+
+    Raises:
+        MissingExtra: naming the one that is not there.
+    """
+    try:
+        yield
+    except ImportError as error:
+        module = (error.name or extra).partition(".")[0]
+        raise MissingExtra.of(_PACKAGES.get(module, module), extra) from error
 
 
 class ModelUnavailable(UserError):

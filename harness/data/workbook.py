@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import date, datetime, time
 from typing import Any
 
-from harness.core.errors import DataError, MissingExtra
+from harness.core.errors import DataError, needs
 from harness.data.columns import (
     Asked,
     Cells,
@@ -79,10 +79,8 @@ def read_workbook(
 
 
 def _open(content: bytes, name: str) -> Any:
-    try:
+    with needs("tables"):
         from python_calamine import CalamineError, CalamineWorkbook
-    except ImportError as error:
-        raise MissingExtra.of("python-calamine", "tables") from error
     with _reading(name, CalamineError):
         return CalamineWorkbook.from_filelike(io.BytesIO(content))
 
@@ -158,11 +156,9 @@ def read_parquet(content: bytes, name: str, asked: Asked, problems: Problems) ->
         DataError: the file is damaged or has more rows than a table would.
         MissingExtra: the package that reads it is not installed.
     """
-    try:
+    with needs("tables"):
         import pyarrow as arrow
         import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise MissingExtra.of("pyarrow", "tables") from error
     try:
         file = parquet.ParquetFile(io.BytesIO(content))
         if file.metadata.num_rows > MAX_ROWS:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.errors import ModelUnavailable, needs
 from harness.core.files import sha256_of
 
 _MARK = "embedded.json"
@@ -252,10 +252,8 @@ def pull(name: str, cache: Path, say: Say, *, wheels: Path | None = None, fetch:
     found = locate(name, cache)
     if found is not None:
         return found
-    try:
+    with needs("local"):
         from filelock import FileLock
-    except ImportError as error:
-        raise MissingExtra.of("filelock", "local") from error
     try:
         (cache / "models").mkdir(parents=True, exist_ok=True)
         with FileLock(cache / "models" / f".{model.folder}.lock"):

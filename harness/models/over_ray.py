@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from advisor.money.usage import Usage
-from harness.core.errors import MissingExtra, OverBudget, UserError
+from harness.core.errors import OverBudget, UserError, needs
 from harness.core.records import Failure, Message, ModelIdentity
 from harness.models.api.asking import Outside
 from harness.models.api.budget import Reservation, SpendGuard
@@ -243,10 +243,8 @@ def _error(parts: tuple[Any, ...]) -> UserError:
 
 
 def _ray() -> Any:
-    try:
+    with needs("ray"):
         import ray
-    except ImportError as error:
-        raise MissingExtra.of(error.name or "ray", "ray") from error
     return ray
 
 

@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.errors import ModelUnavailable, needs
 from harness.models import embedded
 from harness.models.settings import ModelSettings
 
@@ -144,12 +144,10 @@ def _for_llama_cpp(path: Path) -> ModelUnavailable:
 
 
 def _from_hub(repo: str, revision: str | None, offline: bool) -> Path:
-    try:
+    with needs("local"):
         from httpx import HTTPError
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    except ImportError as error:
-        raise MissingExtra.of(error.name or "huggingface_hub", "local") from error
     try:
         path = snapshot_download(repo, revision=revision, allow_patterns=_LOADED, local_files_only=offline)
         return Path(path)

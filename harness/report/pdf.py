@@ -15,7 +15,7 @@ from datetime import datetime
 from importlib import resources
 from typing import Any
 
-from harness.core.errors import MissingExtra, UsageError
+from harness.core.errors import UsageError, needs
 from harness.report.branding import PLAIN, Branding
 from harness.report.charts import draw
 from harness.report.document import (
@@ -42,10 +42,8 @@ def render_pdf(document: Document, branding: Branding = PLAIN) -> bytes:
         MissingExtra: without typst.
         UsageError: for a logo that is no image.
     """
-    try:
+    with needs("pdf"):
         import typst
-    except ImportError as error:
-        raise MissingExtra.of("typst", "pdf") from error
     compile_: Any = typst.compile  # its stubs ask for one type of path in all places
     package = resources.files("harness.report")
     data = json.dumps(document_data(document, branding), ensure_ascii=True)

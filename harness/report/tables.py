@@ -17,7 +17,7 @@ from advisor.money.ledger import Money
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.results import ArmResult
 from harness.bakeoff.wording import limit_words
-from harness.core.errors import MissingExtra
+from harness.core.errors import needs
 from harness.core.records import Estimate
 from harness.recommendation.mistakes import ArmErrors
 from harness.recommendation.records import RunResults
@@ -188,11 +188,9 @@ def parquet_bytes(rows: Sequence[Values]) -> bytes:
     Raises:
         MissingExtra: without pyarrow.
     """
-    try:
+    with needs("tables"):
         import pyarrow as pa
         import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtra.of("pyarrow", "tables") from error
     fields = [(name, _arrow_type(pa, name)) for name in (rows[0] if rows else ())]
     plain = [{name: _arrow_value(value) for name, value in row.items()} for row in rows]
     out = io.BytesIO()

@@ -22,18 +22,15 @@ from typing import Any, TypeVar
 
 from advisor.options import Option, TaskKind
 from harness.arms.base import KEPT, Arm
-from harness.arms.encoder import EncoderArm
-from harness.arms.recipe_search import EncoderSettings
-from harness.arms.tagger import TaggerArm
+from harness.arms.encoder import EncoderArm, EncoderSettings, TaggerArm
 from harness.arms.tune import TuneArm
-from harness.bakeoff.arm_factory import ArmFactory, model_settings
+from harness.bakeoff.arm_factory import ArmFactory, local_tuner, model_settings
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import ArmPlan
 from harness.bakeoff.reopen import Conclude, manifest_of, reopened
 from harness.bakeoff.run import Bakeoff, fit_and_answer, lane_config, same_rows
 from harness.bakeoff.run_folder import RunFolder, count_looks
-from harness.bakeoff.tuners import local_tuner
 from harness.core.artefacts import EncoderArtefact
 from harness.core.context import Context
 from harness.core.environment import MemoryWatch

@@ -13,9 +13,8 @@ from pathlib import Path
 from advisor.options import Option, TaskKind
 from harness.arms.base import KEPT
 from harness.arms.linear import pin_of, read_linear
-from harness.bakeoff.arm_factory import classifier_folder, encoder_folder
+from harness.bakeoff.arm_factory import classifier_folder, encoder_folder, weights_digest
 from harness.bakeoff.run_folder import RunFolder
-from harness.bakeoff.tuners import weights_digest
 from harness.bakeoff.tuning import read_tuned
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun, ModelUnavailable, StoreError, UsageError, command

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import MissingExtra, ModelUnavailable, TrainingError
+from harness.core.errors import ModelUnavailable, TrainingError, needs
 from harness.core.records import Recipe
 
 
@@ -36,15 +36,13 @@ def tools() -> Tools:
     Raises:
         MissingExtra: naming the package that is not there.
     """
-    try:
+    with needs("train"):
         import torch
         from datasets import Dataset
         from peft import LoraConfig
         from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback
         from transformers.trainer_callback import PrinterCallback
         from trl import SFTConfig, SFTTrainer
-    except ImportError as error:
-        raise MissingExtra.of(error.name or "trl", "train") from error
     return Tools(
         torch=torch,
         AutoModelForCausalLM=AutoModelForCausalLM,
@@ -97,10 +95,8 @@ def load_base(folder: Path, recipe: Recipe, device: str) -> tuple[Any, Any]:
 
 
 def _four_bit(kit: Tools) -> Any:
-    try:
+    with needs("train"):
         import bitsandbytes  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra.of("bitsandbytes", "train") from error
     return kit.BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

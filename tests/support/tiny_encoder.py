@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from harness.arms.recipe_search import EncoderSettings
+from harness.arms.encoder import EncoderSettings
 from harness.core.artefacts import EncoderRecipe
 from harness.models.settings import ModelSettings
 

@@ -39,7 +39,7 @@ def per_token(input_usd: Decimal | None, output_usd: Decimal | None) -> WorstCas
 
 
 class Log(Protocol):
-    """Where calls are written down; `harness.bakeoff.spending.CallLog` is one."""
+    """Where calls are written down; `harness.bakeoff.budget.CallLog` is one."""
 
     def sent(self, model: str, most_in: int, most_out: int) -> int:
         """A call is about to be sent; returns its number."""

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.errors import MissingExtra, ModelUnavailable, needs
 from harness.models.api.destinations import OTHER_CREDENTIALS, Destination
 
 # Where litellm goes when nothing says otherwise (litellm 1.106, get_llm_provider and llms/ollama).
@@ -42,10 +42,8 @@ def load_litellm() -> Any:
         MissingExtra: litellm is not installed.
     """
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    try:
+    with needs("api"):
         import litellm
-    except ImportError as error:
-        raise MissingExtra.of(error.name or "litellm", "api") from error
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
     from harness.models.api.transport import watch_transports

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.errors import ModelUnavailable, needs
 from harness.core.records import Failure, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.local.precision import choose_precision
@@ -37,10 +37,8 @@ class AdapterSet:
             MissingExtra: torch, transformers or peft is missing.
             ModelUnavailable: if the base or an adapter cannot be loaded.
         """
-        try:
+        with needs("train"):
             from peft import PeftModel
-        except ImportError as error:
-            raise MissingExtra.of("peft", "train") from error
         plain = dataclasses.replace(settings, adapter=None)
         model, tokenizer = load_causal(base, plain, choose_precision(settings.device, settings.precision))
         self._peft: Any = None

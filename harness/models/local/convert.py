@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.errors import ModelUnavailable, needs
 
 
 def gguf_to_safetensors(folder: Path, file: str) -> None:
@@ -24,12 +24,10 @@ def gguf_to_safetensors(folder: Path, file: str) -> None:
         MissingExtra: if torch, transformers or gguf is missing.
         ModelUnavailable: if the tokenizer in the file is of a kind not known here.
     """
-    try:
+    with needs("local"):
         import gguf
         import torch
         from transformers import AutoModelForCausalLM, GgufConfig
-    except ImportError as error:
-        raise MissingExtra.of(error.name or "transformers", "local") from error
     with _without_bars():
         model: Any = AutoModelForCausalLM.from_pretrained(
             folder,

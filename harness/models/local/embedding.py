@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from advisor.reading import Unreadable, parse_yaml, read_text
-from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.errors import ModelUnavailable, needs
 from harness.core.records import ModelIdentity
 from harness.models.base import Vectors
 from harness.models.deciding import folder_facts, versions_of, weights_of
@@ -53,11 +53,9 @@ class TransformersEmbedding:
             MissingExtra: sentence-transformers is missing.
             ModelUnavailable: the folder holds no encoder that can be loaded.
         """
-        try:
+        with needs("local"):
             import torch
             from sentence_transformers import SentenceTransformer
-        except ImportError as error:
-            raise MissingExtra.of(error.name or "sentence-transformers", "local") from error
         refuse_lone_pickles(folder)
         self._torch = torch
         self._threads = settings.threads

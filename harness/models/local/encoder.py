@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.errors import ModelUnavailable, needs
 from harness.models.local.letters import READ_CHARS, Letters, load_letters, save_letters
 from harness.models.local.safe_weights import refuse_lone_pickles, require_safetensors
 
@@ -54,11 +54,9 @@ def open_encoder(folder: Path, device: str = "cpu") -> tuple[Any, Any]:
         MissingExtra: transformers is missing.
         ModelUnavailable: there is no encoder in the folder that can be loaded.
     """
-    try:
+    with needs("local"):
         import torch
         from transformers import AutoModel, AutoTokenizer
-    except ImportError as error:
-        raise MissingExtra.of(error.name or "transformers", "local") from error
     require_safetensors(folder)
     refuse_lone_pickles(folder)
     try:

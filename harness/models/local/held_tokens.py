@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.errors import DataError, MissingExtra
+from harness.core.errors import DataError, needs
 
 WRITTEN = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False}
 """How llguidance is told that text; llama.cpp's, in the schema under `x-guidance`."""
@@ -27,10 +27,8 @@ def json_grammar(schema: Mapping[str, Any]) -> str:
         MissingExtra: without llguidance.
         DataError: if the schema has something that no grammar is made of.
     """
-    try:
+    with needs("local"):
         from llguidance import LLMatcher
-    except ImportError as error:
-        raise MissingExtra.of("llguidance", "local") from error
     try:
         grammar: str = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=WRITTEN)
         fault: str = LLMatcher.validate_grammar(grammar)

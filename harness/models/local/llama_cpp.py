@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.money.usage import CountedBy, Usage
-from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.errors import ModelUnavailable, needs
 from harness.core.records import Choices, Failure, FailureKind, JsonSchema, Message, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.deciding import file_digest, versions_of
@@ -295,10 +295,8 @@ def schema_grammar(schema: Mapping[str, Any]) -> str:
 
 
 def _server(file: Path, context: int, threads: int | None) -> Any:
-    try:
+    with needs("serve"):
         import xllamacpp
-    except ImportError as error:
-        raise MissingExtra.of("xllamacpp", "serve") from error
     params = xllamacpp.CommonParams()
     params.model.path = str(file)
     params.n_ctx = context

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.errors import ModelUnavailable, needs
 from harness.models.local.encoder import Logits, by_length, log_softmax
 from harness.models.local.letters import READ_CHARS, Letters, load_letters
 
@@ -63,11 +63,9 @@ def open_onnx(
         MissingExtra: without onnxruntime or tokenizers.
         ModelUnavailable: if the files cannot be opened.
     """
-    try:
+    with needs("onnx"):
         import onnxruntime
         from tokenizers import Tokenizer
-    except ImportError as error:
-        raise MissingExtra.of(error.name or "onnxruntime", "onnx") from error
     pad, most, temperature = told
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0

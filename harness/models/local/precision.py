@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.core.errors import MissingExtra
+from harness.core.errors import needs
 from harness.models.settings import Precision
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -54,8 +54,6 @@ def choose_precision(device: str, asked: Precision | None, cpuinfo: Path = CPUIN
     if device == "cpu":
         text = cpuinfo.read_text(encoding="ascii", errors="replace") if cpuinfo.is_file() else ""
         return "bf16" if cpu_has_bf16_tiles(cpu_flags(text)) else "fp32"
-    try:
+    with needs("local"):
         import torch
-    except ImportError as error:
-        raise MissingExtra.of("torch", "local") from error
     return "bf16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "fp32"

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 from advisor.money.usage import CountedBy, Usage
 from advisor.reading import read_json
 from harness.core.environment import free_gib
-from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.errors import ModelUnavailable, needs
 from harness.core.records import Choices, Failure, FailureKind, FreeText, JsonSchema, Message, ModelIdentity
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.deciding import folder_facts, versions_of, weights_of
@@ -368,11 +368,9 @@ def load_causal(folder: Path, settings: ModelSettings, precision: str) -> tuple[
         ModelUnavailable: the folder holds no causal language model that transformers can load, or one that
             is too large for the memory that is free.
     """
-    try:
+    with needs("local"):
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
-    except ImportError as error:
-        raise MissingExtra.of(error.name or "transformers", "local") from error
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -419,10 +417,8 @@ def _require_room(folder: Path, free: float | None, width: int) -> None:
 
 
 def _merged(model: Any, adapter: Path) -> Any:
-    try:
+    with needs("train"):
         from peft import PeftModel
-    except ImportError as error:
-        raise MissingExtra.of("peft", "train") from error
     require_safe_adapter(adapter)
     try:
         return PeftModel.from_pretrained(model, adapter, local_files_only=True).merge_and_unload(

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from advisor.reading import read_json
-from harness.core.errors import MissingExtra, ModelUnavailable, StoreError, UsageError
+from harness.core.errors import MissingExtra, ModelUnavailable, StoreError, UsageError, needs
 
 OwnKind = Literal["f32", "f16", "q8_0"]
 K_QUANTS = ("q2_k", "q3_k_m", "q4_0", "q4_k_m", "q4_k_s", "q5_k_m", "q5_k_s", "q6_k")
@@ -70,10 +70,8 @@ def write_gguf(folder: Path, out: Path, kind: OwnKind, titles: Titles) -> None:
         ModelUnavailable: if the model is of another architecture or its tokenizer is not known.
         StoreError: if the file cannot be written.
     """
-    try:
+    with needs("local"):
         import gguf
-    except ImportError as error:
-        raise MissingExtra.of("gguf", "local") from error
     config = _config(folder)
     words = read_words(folder, int(config["vocab_size"]))
     temporary = out.with_name(f".{out.name}.tmp")
@@ -216,10 +214,8 @@ def _planned(
 
 def _stored(folder: Path) -> Stored:
     """Every tensor of the folder: its file and shape."""
-    try:
+    with needs("local"):
         from safetensors import safe_open
-    except ImportError as error:
-        raise MissingExtra.of("safetensors", "local") from error
     found = {}
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, framework="pt") as file:

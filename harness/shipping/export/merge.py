@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from advisor.reading import read_json
-from harness.core.errors import MissingExtra, ModelUnavailable, StoreError
+from harness.core.errors import ModelUnavailable, StoreError, needs
 from harness.models.local.safe_weights import require_safe_adapter, require_safetensors
 
 Precision = Literal["fp32", "bf16"]
@@ -24,12 +24,10 @@ def merge_into(base: Path, adapter: Path, out: Path, precision: Precision) -> No
     """
     require_safetensors(base)
     require_safe_adapter(adapter)
-    try:
+    with needs("train"):
         import torch
         from peft import PeftModel
         from transformers import AutoModelForCausalLM, AutoTokenizer
-    except ImportError as error:
-        raise MissingExtra.of(error.name or "peft", "train") from error
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
             base, dtype=torch.float32, local_files_only=True, use_safetensors=True, trust_remote_code=False
@@ -57,10 +55,8 @@ def load_tokenizer(base: Path) -> Any:
     Raises:
         MissingExtra, ModelUnavailable: if it cannot be loaded.
     """
-    try:
+    with needs("train"):
         from transformers import AutoTokenizer
-    except ImportError as error:
-        raise MissingExtra.of("transformers", "train") from error
     try:
         return AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import MissingExtra, ModelUnavailable
+from harness.core.errors import ModelUnavailable, needs
 from harness.models.local.encoder import EncoderClassifier, padded, pooled
 from harness.models.local.letters import LETTERS_FILE
 from harness.models.local.onnx_encoder import INPUTS, MODEL_FILE, TOKENIZER_FILE
@@ -30,11 +30,9 @@ def write_onnx(classifier: EncoderClassifier, kept: Path, out: Path) -> None:
         MissingExtra: without onnx.
         ModelUnavailable: if the encoder cannot be written as ONNX, or has no fast tokenizer.
     """
-    try:
+    with needs("onnx"):
         import onnx  # noqa: F401
         import torch
-    except ImportError as error:
-        raise MissingExtra.of(error.name or "onnx", "onnx") from error
     if not (kept / TOKENIZER_FILE).is_file():
         raise ModelUnavailable(
             "The encoder's tokenizer has no tokenizer.json, without which ONNX is not served.",

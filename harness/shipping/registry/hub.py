@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import MissingExtra, ModelUnavailable, UsageError
+from harness.core.errors import ModelUnavailable, UsageError, needs
 from harness.shipping.registry.registry import checked_files
 
 
@@ -54,12 +54,10 @@ def push_adapter(folder: Path, push: Push, api: Any = None) -> str:
         ModelUnavailable: if the folder holds what may not be pushed, or the hub refuses.
     """
     checked_files(folder)
-    try:
+    with needs("local"):
         from httpx import HTTPError
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-    except ImportError as error:
-        raise MissingExtra.of(error.name or "huggingface_hub", "local") from error
     hub = api or HfApi(token=push.token)
     try:
         hub.create_repo(repo_id=push.repo, private=push.private, exist_ok=True, repo_type="model")
@@ -79,8 +77,6 @@ def push_adapter(folder: Path, push: Push, api: Any = None) -> str:
 
 
 def _stored_token() -> str:
-    try:
+    with needs("local"):
         from huggingface_hub import get_token
-    except ImportError as error:
-        raise MissingExtra.of("huggingface_hub", "local") from error
     return get_token() or ""

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.arms.linear import MODEL_FILE, RECORD_FILE, read_linear
-from harness.core.errors import MissingExtra, ModelUnavailable, StoreError, UsageError
+from harness.core.errors import MissingExtra, ModelUnavailable, StoreError, UsageError, needs
 from harness.core.files import sha256_of
 from harness.core.names import inside
 from harness.core.serial import decode, encode
@@ -130,10 +130,8 @@ class Shelf:
             MissingExtra: without fsspec, or without the package an address needs.
             UsageError: if nothing can open the address.
         """
-        try:
+        with needs("train"):
             from fsspec.core import url_to_fs  # type: ignore[import-untyped]
-        except ImportError as error:
-            raise MissingExtra.of("fsspec", "train") from error
         try:
             self._fs, self._root = url_to_fs(address)
         except ImportError as error:

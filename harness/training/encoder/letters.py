@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.core.errors import MissingExtra
+from harness.core.errors import needs
 from harness.models.local.letters import BUCKETS, Letters, counted, weighted
 
 SHARES = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
@@ -26,10 +26,8 @@ def fit_letters(texts: Sequence[str], targets: Sequence[int], labels: int, seed:
     Raises:
         MissingExtra: without scikit-learn.
     """
-    try:
+    with needs("linear"):
         from sklearn.svm import LinearSVC
-    except ImportError as error:
-        raise MissingExtra.of("scikit-learn", "linear") from error
     counts = counted(texts)
     standing = np.bincount(counts.indices, minlength=BUCKETS)
     rarity = (np.log((1 + len(texts)) / (1 + standing)) + 1).astype(np.float32)

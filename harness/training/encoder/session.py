@@ -30,7 +30,7 @@ from typing import Any, Generic, TypeVar
 
 from harness.core.artefacts import EncoderRecipe
 from harness.core.environment import free_gib
-from harness.core.errors import MissingExtra, TrainingError
+from harness.core.errors import TrainingError, needs
 from harness.core.files import write_atomically
 from harness.models.local.encoder import HeadedEncoder, most_tokens, open_encoder, padded, states_of
 from harness.training.encoder.memory import require_room_to_open, require_room_to_train
@@ -383,10 +383,8 @@ def _plain_attention(encoder: Any) -> str | None:
 
 
 def _with_additions(encoder: Any, recipe: EncoderRecipe) -> Any:
-    try:
+    with needs("train"):
         from peft import LoraConfig, get_peft_model
-    except ImportError as error:
-        raise MissingExtra.of("peft", "train") from error
     layers = layers_of(encoder)
     upper = None if recipe.tuned_layers is None else list(range(len(layers)))[-recipe.tuned_layers :]
     config = LoraConfig(

@@ -10,7 +10,7 @@ import pytest
 
 from advisor.options import Option, TaskKind
 from harness.arms.base import KEPT, Material
-from harness.arms.tagger import TaggerArm
+from harness.arms.encoder import TaggerArm
 from harness.core.artefacts import TaggerArtefact
 from harness.core.errors import DataError
 from harness.core.records import AnswerSpace, ArmId, Completion, Item

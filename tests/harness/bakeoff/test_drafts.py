@@ -16,7 +16,7 @@ from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.preflight import preflight, preflight_text
 from harness.bakeoff.run_folder import create_run
-from harness.bakeoff.tuning_job import export_job
+from harness.bakeoff.tuning import export_job
 from harness.core.errors import UserError
 from harness.tasks.kinds import task_of
 from tests.harness.arms.test_drafted import Writer

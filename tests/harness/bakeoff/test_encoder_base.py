@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bakeoff.tuners import encoder_base
+from harness.bakeoff.arm_factory import encoder_base
 from harness.core.errors import ModelUnavailable, UsageError
 from harness.models.settings import ModelSettings
 from tests.support.tiny_encoder import tiny_base

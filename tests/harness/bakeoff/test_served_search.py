@@ -15,13 +15,13 @@ import pytest
 from advisor.money.ledger import total_usd
 from harness.arms.base import config_digest
 from harness.bakeoff.arm_factory import ArmFactory
+from harness.bakeoff.budget import CallLog
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.leaving import SentRecord
 from harness.bakeoff.plan import ExperimentPlan, PrivacyPlan
 from harness.bakeoff.preflight import preflight, preflight_text
 from harness.bakeoff.results import ArmResult
 from harness.bakeoff.run_folder import PRIVACY, create_run
-from harness.bakeoff.spending import CallLog
 from harness.core.context import Context
 from harness.core.errors import DataError, ModelUnavailable, OverBudget, UsageError
 from harness.curve.run import CurveRequest, curves_of_plan

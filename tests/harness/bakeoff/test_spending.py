@@ -10,8 +10,8 @@ import pytest
 
 from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option
+from harness.bakeoff.budget import Call, CallLog
 from harness.bakeoff.journal import Journal, Lane
-from harness.bakeoff.spending import Call, CallLog
 from harness.core.errors import StoreError
 from harness.core.records import ArmId, Completion, Item, Timing
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.bakeoff.plan import build_plan
-from harness.bakeoff.tuning_job import export_job
+from harness.bakeoff.tuning import export_job
 from harness.core.errors import UsageError
 from harness.core.serial import decode
 from harness.models.local.rendering import Renderer
@@ -92,7 +92,7 @@ def test_rows_are_rendered_as_ours(job, smollm2, tickets, tmp_path, recipe):
     from transformers import AutoTokenizer
 
     from harness.bakeoff.evalset import load_rows
-    from harness.bakeoff.tuning_job import _conversations
+    from harness.bakeoff.tuning import _conversations
     from harness.tasks.kinds import task_of
 
     module, tokenizer = load(job / "train.py"), AutoTokenizer.from_pretrained(smollm2)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.bakeoff.spending import CallLog
+from harness.bakeoff.budget import CallLog
 from harness.core.errors import ModelUnavailable, OverBudget, UsageError
 from harness.core.records import Choices, Failure, Message
 from harness.models.api.asking import Outside
