@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from advisor.case import DatedRate, UseCase
-from advisor.money.ranges import FigureRange, MoneyRange
+from advisor.money.money import FigureRange, MoneyRange
 from advisor.options import Option, Way
 
 

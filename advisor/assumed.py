@@ -14,8 +14,7 @@ from typing import Any
 from advisor.case import AnswerKind, UseCase, facts_needed
 from advisor.money.inputs import BATCH_P95_MS, CostInputs, People
 from advisor.money.machines import HOURS_PER_MONTH, NO_MACHINE
-from advisor.money.money import ExchangeRate, parse_rate, to_usd
-from advisor.money.ranges import AssumedRange, Range, Scenario
+from advisor.money.money import AssumedRange, ExchangeRate, Range, Scenario, parse_rate, to_usd
 from advisor.reading import parse_toml, read_record
 
 _PLACES = {scenario: place for place, scenario in enumerate(Scenario)}

@@ -32,8 +32,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from advisor.errors import CaseError
 from advisor.faults import sentences
-from advisor.money.errors import CostError
-from advisor.money.money import CURRENCIES, parse_rate
+from advisor.money.money import CURRENCIES, CostError, parse_rate
 from advisor.numbers import NumberFault, NumberKind, read_number, unambiguous
 from advisor.options import ADVISED, Option
 

@@ -17,7 +17,7 @@ from advisor.base_models.cli import models
 from advisor.bundled import example_case, example_cases
 from advisor.errors import CaseError
 from advisor.grouped import grouped
-from advisor.money.errors import CostError
+from advisor.money.money import CostError
 from advisor.reading import Unreadable, check_words
 
 if TYPE_CHECKING:

@@ -18,14 +18,11 @@ from advisor.case_file import numbers_read, parse_case, read_case_text
 from advisor.economics import Market
 from advisor.errors import CaseError
 from advisor.money.change_rate import MeasuredUpdate
-from advisor.money.errors import CostError
-from advisor.money.exchange import reference_rate
-from advisor.money.money import ExchangeRate, from_usd, typed
+from advisor.money.money import CostError, ExchangeRate, from_usd, reference_rate, typed
 from advisor.prices import open_book, price_sheet
 from advisor.reading import MOST_BYTES
 from advisor.recommend import Basis, recommend
-from advisor.rubric.bands import load_bands
-from advisor.rubric.rubric import load_rubric
+from advisor.rubric.rubric import load_bands, load_rubric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

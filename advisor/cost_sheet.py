@@ -22,8 +22,7 @@ from advisor.economics import Market, cost_curve_of, option_tco, runs_own_model
 from advisor.layout import aligned, ascii_safe
 from advisor.money.break_even import FixedCost, break_even
 from advisor.money.ledger import LedgerLine
-from advisor.money.money import format_money, from_usd
-from advisor.money.ranges import AssumedRange, MoneyRange, Range, Scenario, spanning
+from advisor.money.money import AssumedRange, MoneyRange, Range, Scenario, format_money, from_usd, spanning
 from advisor.money.tco import STALE_LINE, Against, Tco
 from advisor.money.words import payback_words
 from advisor.money.workload import WRONG_LINE
@@ -36,8 +35,7 @@ from advisor.predict import (
     running_per_1k,
     stand_ins,
 )
-from advisor.rubric.bands import load_bands
-from advisor.rubric.rubric import load_rubric
+from advisor.rubric.rubric import load_bands, load_rubric
 from advisor.rubric.vetoes import vetoes
 
 SEED = 20261123
@@ -251,7 +249,7 @@ def _simulated(sides: Mapping[Scenario, _Pair]) -> tuple[float | None, float | N
 
 def cost_swings(case: UseCase, option: Option, inputs: Inputs, market: Market) -> tuple[CostSwing, ...]:
     """The swings that move the cost at all, largest first."""
-    from advisor.money.swings import swings
+    from advisor.money.sensitivity import swings
 
     assumed = {r.key.split(":")[0]: r for r in inputs.ranges}
 

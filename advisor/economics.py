@@ -17,8 +17,8 @@ from advisor.case import AnswerKind, UseCase, facts_needed, prompts_own_model
 from advisor.money.change_rate import MeasuredUpdate
 from advisor.money.ledger import LedgerLine, PriceBasis, line, query_cost, scaled
 from advisor.money.machines import Machine, find_machine
+from advisor.money.money import Scenario
 from advisor.money.price import Price
-from advisor.money.ranges import Scenario
 from advisor.money.tco import Tco
 from advisor.money.training import Labels, OwnTraining, label_lines, training_lines
 from advisor.money.usage import CountedBy, Usage

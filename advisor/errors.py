@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advisor.money.errors import CostError
+from advisor.money.money import CostError
 
 
 class AdvisorError(CostError):

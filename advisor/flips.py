@@ -15,7 +15,7 @@ from advisor.advice import Flip, OpenQuestion
 from advisor.assumed import resolve
 from advisor.case import AnswerKind, GeneralModel, Problem, Residency, UseCase, asks
 from advisor.judge import Judge, Outcome, Standing
-from advisor.money.ranges import Scenario
+from advisor.money.money import Scenario
 from advisor.numbers import figure
 from advisor.options import Option
 

@@ -23,7 +23,7 @@ from advisor.assumed import Inputs, resolve
 from advisor.case import Incumbent, UseCase
 from advisor.economics import Market, cost_curve_of
 from advisor.money.inputs import times
-from advisor.money.ranges import FigureRange, Scenario
+from advisor.money.money import FigureRange, Scenario
 from advisor.money.tco import OptionCosts, Tco, total_cost
 from advisor.options import ADVISED, Option
 from advisor.predict import (
@@ -34,9 +34,8 @@ from advisor.predict import (
     measured_items,
     where_it_runs,
 )
-from advisor.rubric.bands import LIKELY, Bands, Expected, chance_better
 from advisor.rubric.factors import FLOOR_IF_NONE
-from advisor.rubric.rubric import Rubric
+from advisor.rubric.rubric import LIKELY, Bands, Expected, Rubric, chance_better
 from advisor.rubric.scoring import OptionScores, pair_answer, score
 
 Outcome = tuple[Choice | None, AdvisedAnswer]

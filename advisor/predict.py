@@ -22,14 +22,12 @@ from advisor.economics import (
     stand_in,
 )
 from advisor.money.change_rate import DRILLED_LINE
-from advisor.money.errors import CostError
 from advisor.money.ledger import total_usd
-from advisor.money.money import to_usd
-from advisor.money.ranges import FigureRange, MoneyRange, Range, Scenario, spanning
+from advisor.money.money import CostError, FigureRange, MoneyRange, Range, Scenario, spanning, to_usd
 from advisor.money.tco import Against, Tco, against, total_cost
 from advisor.money.workload import today_curve
 from advisor.options import Option
-from advisor.rubric.bands import Bands, Expected, expected_accuracy
+from advisor.rubric.rubric import Bands, Expected, expected_accuracy
 from advisor.stats.special import two_sided_z, wilson_ends
 
 CHECKED_ON_UNKNOWN = 50

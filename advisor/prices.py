@@ -10,10 +10,10 @@ from advisor.assumed import Assumptions, rates
 from advisor.case import UseCase
 from advisor.economics import PriceSheet
 from advisor.money.machines import load_machines
+from advisor.money.money import Scenario
 from advisor.money.price_book import PriceBook, PriceLayer
 from advisor.money.price_file import WrittenPrices, load_price_file, parse_override
 from advisor.money.price_sources import load_genai_prices
-from advisor.money.ranges import Scenario
 
 
 def open_book(

@@ -8,7 +8,7 @@ from decimal import Decimal
 from advisor.advice import AdviceReason, Choice, Do, Today, Why
 from advisor.case import UseCase
 from advisor.judge import BrokenLimit, Contender, Standing, dearer_than_today, pays_against_today
-from advisor.money.ranges import FigureRange, Range
+from advisor.money.money import FigureRange, Range
 from advisor.options import Option
 from advisor.rubric.scoring import leads
 

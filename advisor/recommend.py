@@ -49,8 +49,7 @@ from advisor.economics import Market
 from advisor.flips import find_flips, find_open_questions
 from advisor.judge import BrokenLimit, Judge, Standing, chance, kept
 from advisor.money.inputs import plus, times
-from advisor.money.money import total
-from advisor.money.ranges import MoneyRange, Range, Scenario, spanning
+from advisor.money.money import MoneyRange, Range, Scenario, spanning, total
 from advisor.money.workload import today_line
 from advisor.options import Option, Way
 from advisor.predict import (
@@ -62,8 +61,7 @@ from advisor.predict import (
     stand_ins,
 )
 from advisor.reasons import three_reasons
-from advisor.rubric.bands import Bands
-from advisor.rubric.rubric import Rubric
+from advisor.rubric.rubric import Bands, Rubric
 from advisor.rubric.scoring import OptionScores, band_of, between, combines, contributions, leads
 from advisor.settling import find_dominant, find_runner_up, find_tries
 from advisor.way_costs import way_cost

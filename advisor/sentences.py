@@ -38,8 +38,7 @@ from advisor.advice import (
     Why,
 )
 from advisor.case import asks
-from advisor.money.money import UNKNOWN
-from advisor.money.ranges import FigureRange, MoneyRange, Range
+from advisor.money.money import UNKNOWN, FigureRange, MoneyRange, Range
 from advisor.numbers import figure
 from advisor.options import Way
 from advisor.ways import FITS

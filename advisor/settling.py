@@ -16,7 +16,7 @@ from advisor.cost_sheet import cost_swings
 from advisor.economics import Market, option_tco
 from advisor.judge import Judge, Standing
 from advisor.money.inputs import times
-from advisor.money.ranges import FigureRange, Scenario, spanning
+from advisor.money.money import FigureRange, Scenario, spanning
 from advisor.options import Option, TaskKind
 from advisor.predict import usd_per_query
 from advisor.run_evidence import with_measured

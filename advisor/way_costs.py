@@ -24,7 +24,7 @@ from advisor.economics import (
     runs_own_model,
 )
 from advisor.money.ledger import MTOK, LedgerLine, PriceBasis, line, scaled, total_usd
-from advisor.money.ranges import MoneyRange, Range, Scenario, spanning
+from advisor.money.money import MoneyRange, Range, Scenario, spanning
 from advisor.money.tco import Tco
 from advisor.money.workload import CostCurve, RunsOn, cost_curve, today_line
 from advisor.numbers import figure

@@ -38,7 +38,7 @@ from pathlib import Path
 
 from advisor.evidence import Evidence, Tag, load_evidence
 from advisor.options import Option
-from advisor.rubric.bands import Band, Bands, load_bands
+from advisor.rubric.rubric import Band, Bands, load_bands
 from advisor.stats.intervals import Interval, wilson
 from advisor.stats.special import t_quantile
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from advisor.money.errors import CostError
+from advisor.money.money import CostError
 
 
 class Outcome(StrEnum):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from advisor.money.break_even import FixedCost, Outcome, break_even
-from advisor.money.ranges import Scenario
+from advisor.money.money import Scenario
 
 UP_TO = "up to"
 POINTS = 25

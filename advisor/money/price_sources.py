@@ -20,8 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor.money.errors import CostError
-from advisor.money.money import ExchangeRate
+from advisor.money.money import CostError, ExchangeRate
 from advisor.money.price import RATE_NAMES, Context, Crosscheck, DatedRates, LongContext, Rates, Schedule
 from advisor.money.price_book import PriceBook, PriceLayer
 from advisor.money.price_file import PROVIDER_ALIASES, WrittenPrices, load_price_file, parse_override

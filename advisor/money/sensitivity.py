@@ -1,4 +1,4 @@
-"""How much a cost answer hangs on what was assumed: flip points and simulation.
+"""How much a cost answer hangs on what was assumed: flip points, one input at a time, and simulation.
 
 Simulations are float and never enter a ledger. Ranges are triangular: a low, a likely and a high value;
 the draws are independent, which makes intervals too narrow where inputs move together.
@@ -6,14 +6,13 @@ the draws are independent, which makes intervals too narrow where inputs move to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.money.errors import CostError
-from advisor.money.ranges import Range
+from advisor.money.money import CostError, Range
 
 Floats = NDArray[np.float64]
 
@@ -109,3 +108,29 @@ def break_even_volumes(drawn: Mapping[str, Floats]) -> tuple[Floats, Floats]:
     volume = np.where(fits, one, np.where(climbs, many, np.inf))
     machines = np.where(fits, 1.0, np.where(climbs, steps, 0.0))
     return np.where(free, 0.0, volume), np.where(free, 1.0, machines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swing:
+    """What an output does when one input goes from its low to its high value; None where not defined."""
+
+    name: str
+    at_low: float | None
+    at_high: float | None
+    size: float
+
+
+def swings(
+    evaluate: Callable[[Mapping[str, float]], float | None], ranges: Mapping[str, Range[float]]
+) -> tuple[Swing, ...]:
+    """One-at-a-time sensitivity, largest first; an output that stops being defined comes before all."""
+    base = {name: given.likely for name, given in ranges.items()}
+    found = []
+    for name, given in ranges.items():
+        at_low = evaluate({**base, name: given.low})
+        at_high = evaluate({**base, name: given.high})
+        size = float("inf") if (at_low is None) != (at_high is None) else 0.0
+        if at_low is not None and at_high is not None:
+            size = abs(at_high - at_low)
+        found.append(Swing(name=name, at_low=at_low, at_high=at_high, size=size))
+    return tuple(sorted(found, key=lambda swing: (-swing.size, swing.name)))

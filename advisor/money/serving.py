@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from advisor.money.errors import CostError
 from advisor.money.machines import HOURS_PER_MONTH
+from advisor.money.money import CostError
 
 FLAT_DAY = (1.0,) * 24
 OFFICE_DAY = (0.2,) * 7 + (0.6, 1.5, 2.2, 2.5, 2.4, 2.0, 2.2, 2.3, 2.2, 1.9, 1.4, 0.9) + (0.4,) * 5

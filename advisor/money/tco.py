@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from advisor.money.errors import CostError
 from advisor.money.ledger import LedgerLine, PriceBasis, line, scaled, total_usd
+from advisor.money.money import CostError
 
 HOURS_PER_DAY = Decimal(8)
 STALE_LINE = "stale answers"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from advisor.money.errors import CostError
 from advisor.money.ledger import LedgerLine, PriceBasis, line
 from advisor.money.machines import Machine
+from advisor.money.money import CostError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

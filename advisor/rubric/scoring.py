@@ -12,9 +12,8 @@ from decimal import Decimal
 from advisor.advice import AdvisedAnswer, Contribution, Veto
 from advisor.case import UseCase
 from advisor.options import ADVISED, Option
-from advisor.rubric.bands import LIKELY
 from advisor.rubric.factors import Measured, measure
-from advisor.rubric.rubric import ConfidenceBand, Rubric, points
+from advisor.rubric.rubric import LIKELY, ConfidenceBand, Rubric, points
 from advisor.rubric.vetoes import vetoes
 
 

@@ -17,12 +17,10 @@ from advisor.case import UseCase, asks_for_labels
 from advisor.case_file import dump_case, load_case, parse_case
 from advisor.commands import CommandPrices, open_market, with_rate
 from advisor.errors import CaseError
-from advisor.money.errors import CostError
-from advisor.money.money import CURRENCIES
+from advisor.money.money import CURRENCIES, CostError
 from advisor.numbers import NumberFault, read_number
 from advisor.recommend import Basis, recommend
-from advisor.rubric.bands import load_bands
-from advisor.rubric.rubric import load_rubric
+from advisor.rubric.rubric import load_bands, load_rubric
 from advisor.sentences import COST, NEXT, TRIED, moved_sentence, sure_words
 from dashboards import blocks, launch, markup, pieces, planning, questions, state
 from dashboards.questions import (

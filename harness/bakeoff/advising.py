@@ -13,10 +13,10 @@ from advisor.case import AnswerKind, GeneralModel, Residency, UseCase, asks_for_
 from advisor.commands import CommandPrices, advise, open_market
 from advisor.economics import named_machine
 from advisor.errors import CaseError
-from advisor.money.errors import CostError
+from advisor.money.money import CostError
 from advisor.options import ADVISED, Option, Way
 from advisor.predict import predict
-from advisor.rubric.bands import load_bands
+from advisor.rubric.rubric import load_bands
 from advisor.ways import fitting
 from harness.bakeoff.business_of_case import business_part, hour_usd, wrong_answer_usd
 from harness.core.errors import UsageError

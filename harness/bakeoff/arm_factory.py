@@ -1,4 +1,7 @@
-"""Builds the arms of a plan. Models and the index are opened once and shared by the arms that use them."""
+"""Builds the arms of a plan. Models and the index are opened once and shared by the arms that use them.
+
+A tuned arm gets its tuner here: base model found, recipe chosen, trainer set up.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""The run's budget: one sum for all served models, kept by a guard on each of them."""
+"""The run's budget: one sum for all served models, kept by a guard on each of them.
+
+Every call is kept as it was made, in the journal of the run beside its answers, through a connection of its
+own, since calls end on another thread than the one that stores answers. A call is written down before it is
+sent, with what it could cost at most: whatever a stopped or killed run has spent is known when it goes on.
+Calls that leave no answer behind (trials, warm-up, attempts that failed) are here as well. Tokens are kept
+rather than dollars, so that a price stated later counts for all.
+"""
 
 from __future__ import annotations
 

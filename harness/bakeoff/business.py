@@ -13,8 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from advisor.money.errors import CostError
-from advisor.money.money import CURRENCIES, parse_rate
+from advisor.money.money import CURRENCIES, CostError, parse_rate
 from advisor.options import Option
 from harness.core.parts import Part
 

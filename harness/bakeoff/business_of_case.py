@@ -7,8 +7,7 @@ from decimal import Decimal
 
 from advisor.assumed import Assumptions, rates
 from advisor.case import AnswerKind, UseCase, facts_needed
-from advisor.money.money import to_usd
-from advisor.money.ranges import Range
+from advisor.money.money import Range, to_usd
 
 _WHERE = "advisor/assumed.toml"
 _STATED = ("queries_per_month", "horizon_months")

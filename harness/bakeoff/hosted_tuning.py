@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from advisor.money.errors import UnknownPrice
+from advisor.money.money import UnknownPrice
 from advisor.money.price import Price
 from harness.bakeoff.addresses import is_served
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
-from advisor.money.errors import CostError, UnknownPrice
 from advisor.money.machines import NO_MACHINE, Machine, find_machine, load_machines
+from advisor.money.money import CostError, UnknownPrice
 from advisor.money.price import Price, PriceStatus
 from advisor.money.price_book import PriceBook
 from advisor.money.price_sources import check_day, load_price_book

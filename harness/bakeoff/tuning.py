@@ -3,7 +3,7 @@
 It works in an ordinary run folder, under the same lock and the same journal, so that `harness resume` on
 that folder runs the rest of the plan with the adapter that is there already. Rows of the test split are
 dropped before any arm is built and are not written to the folder; no look at them is counted. What was
-trained is summed up in `tuned.json`.
+trained is summed up in `tuned.json`. `--export-job` packs the same training for a rented GPU instead.
 """
 
 from __future__ import annotations

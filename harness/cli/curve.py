@@ -119,8 +119,7 @@ def _case(path: Path | None) -> tuple[float | None, ExamplePrice | None]:
     from advisor.assumed import rates
     from advisor.case_file import load_case
     from advisor.errors import CaseError
-    from advisor.money.errors import CostError
-    from advisor.money.money import to_usd
+    from advisor.money.money import CostError, to_usd
     from harness.curve.fit import ExamplePrice
 
     try:

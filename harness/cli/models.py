@@ -102,7 +102,7 @@ def _one_call(model: str, api_base: str, timeout: float, prices: tuple[str, ...]
     Raises:
         UsageError: nobody can be asked, a price is none, or the model is not a served one.
     """
-    from advisor.money.errors import CostError
+    from advisor.money.money import CostError
     from harness.models.one_call import about_to_ask, ask_once
     from harness.models.resolve import Provider, resolve
     from harness.models.settings import ModelSettings, cache_dir

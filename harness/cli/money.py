@@ -66,8 +66,7 @@ class MoneyStated:
         Raises:
             UsageError: if an amount or a rate is none.
         """
-        from advisor.money.errors import CostError
-        from advisor.money.money import parse_rate
+        from advisor.money.money import CostError, parse_rate
         from harness.bakeoff.stated import StatedMoney
 
         def amount(text: str | None, option: str) -> Decimal | None:

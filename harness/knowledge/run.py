@@ -10,8 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from advisor.money.errors import UnknownPrice
 from advisor.money.ledger import MTOK, search_cost, total_usd
+from advisor.money.money import UnknownPrice
 from advisor.money.price_sources import load_price_book
 from harness.core.context import Context, PersonalData
 from harness.core.errors import DataError, MissingExtra, ModelUnavailable, UsageError

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from advisor.money.errors import UnknownPrice
 from advisor.money.ledger import query_cost, total_usd
+from advisor.money.money import UnknownPrice
 from advisor.money.price import Price
 from advisor.money.price_sources import load_price_book
 from advisor.money.usage import BUCKETS, CountedBy, Usage

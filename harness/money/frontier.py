@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from advisor.evidence import Tag, load_evidence, published_range
-from advisor.money.errors import UnknownPrice
 from advisor.money.ledger import Covers, Money, PriceBasis, per_thousand, query_cost, total_usd
+from advisor.money.money import UnknownPrice
 from advisor.money.price_book import PriceBook
 from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option

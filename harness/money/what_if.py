@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from advisor.money.errors import CostError
+from advisor.money.money import CostError
 from harness.bakeoff.results import BakeoffResults
 from harness.core.errors import UsageError
 from harness.core.records import ArmId

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from advisor.money.inputs import CostInputs, times
 from advisor.money.ledger import Money
-from advisor.money.ranges import Scenario
+from advisor.money.money import Scenario
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import ArmResult, BakeoffResults, LimitCheck, LimitKind, LimitState
 from harness.core.records import ArmId, PriceBasis

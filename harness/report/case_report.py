@@ -9,7 +9,7 @@ from advisor.advice import Advice
 from advisor.case import AnswerKind, UseCase
 from advisor.commands import CommandPrices, advise
 from advisor.errors import CaseError
-from advisor.money.errors import CostError
+from advisor.money.money import CostError
 from harness.core.context import Context
 from harness.core.errors import UsageError, command
 from harness.report.files import Advised

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from advisor.rubric.bands import Informed
+from advisor.rubric.rubric import Informed
 from advisor.stats.intervals import exact_interval
 from harness.core.records import Estimate
 from harness.tasks.measures import estimate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from advisor.rubric.bands import load_bands
+from advisor.rubric.rubric import load_bands
 from harness.bakeoff.run_folder import PREDICTION, list_runs
 from harness.core.errors import UserError
 from harness.track_record.count import Seen, track_record

@@ -13,8 +13,7 @@ from advisor.case import AnswerKind, GeneralModel, Problem, Residency, UseCase, 
 from advisor.economics import Market
 from advisor.prices import open_book, price_sheet
 from advisor.recommend import Basis
-from advisor.rubric.bands import load_bands
-from advisor.rubric.rubric import load_rubric
+from advisor.rubric.rubric import load_bands, load_rubric
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 DAY = datetime(2026, 11, 23, tzinfo=UTC)

@@ -11,10 +11,10 @@ from advisor.case_file import load_case
 from advisor.cost_sheet import cost_sheet, cost_swings, cost_text
 from advisor.economics import cost_curve_of, knowledge_in_prompt, option_tco
 from advisor.money.ledger import total_usd
-from advisor.money.ranges import Scenario
+from advisor.money.money import Scenario
 from advisor.options import Option
 from advisor.predict import predict
-from advisor.rubric.bands import load_bands
+from advisor.rubric.rubric import load_bands
 from tests.advisor.helpers import EXAMPLES, basis
 
 TICKETS = load_case(next(p for p in EXAMPLES if p.stem == "ticket-routing"))

@@ -15,7 +15,7 @@ from advisor.assumed import resolve
 from advisor.case import Incumbent, UseCase, build_case
 from advisor.economics import option_tco
 from advisor.judge import MONEY_LEAD, Judge, Standing, costs_less, likely_better, pays_against_today
-from advisor.money.ranges import Scenario
+from advisor.money.money import Scenario
 from advisor.options import Option
 from advisor.predict import running_per_1k
 from advisor.recommend import recommend

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from advisor.rubric.bands import load_bands
+from advisor.rubric.rubric import load_bands
 from harness.track_record.count import METRICS
 
 EVALSETS = Path(__file__).parents[2] / "evalsets"

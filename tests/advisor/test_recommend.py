@@ -13,12 +13,11 @@ from advisor.assumed import load_assumptions, resolve
 from advisor.case import AnswerKind, UseCase, build_case, facts_needed, prompts_own_model
 from advisor.case_file import load_case
 from advisor.judge import Judge
-from advisor.money.errors import CostError
-from advisor.money.ranges import Scenario
+from advisor.money.money import CostError, Scenario
 from advisor.options import ADVISED, Option
 from advisor.predict import expected_right, predict
 from advisor.recommend import recommend
-from advisor.rubric.bands import expected_accuracy, load_bands
+from advisor.rubric.rubric import expected_accuracy, load_bands
 from advisor.stats.intervals import wilson
 from advisor.stats.power import items_needed
 from advisor.text import advice_text

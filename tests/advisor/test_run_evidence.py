@@ -17,7 +17,7 @@ from advisor.economics import option_tco
 from advisor.errors import CaseError
 from advisor.money.change_rate import DRILLED_LINE, MONTH_S
 from advisor.money.ledger import PriceBasis
-from advisor.money.ranges import Scenario
+from advisor.money.money import Scenario
 from advisor.money.tco import STALE_LINE
 from advisor.options import Option
 from advisor.recommend import recommend

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.case_file import load_case, parse_case
-from advisor.money.errors import CostError
+from advisor.money.money import CostError
 from advisor.money.price_file import load_price_file, parse_price_file
 from advisor.money.usage import Usage
 from advisor.options import Option, TaskKind
@@ -106,8 +106,7 @@ def test_a_case_with_a_value_replaced(line: int, value: str) -> None:
 def test_a_case_that_is_read_can_be_advised_on(line: int, value: str) -> None:
     from advisor.commands import CommandPrices, open_market
     from advisor.recommend import Basis, recommend
-    from advisor.rubric.bands import load_bands
-    from advisor.rubric.rubric import load_rubric
+    from advisor.rubric.rubric import load_bands, load_rubric
 
     def basis(case: Any) -> Basis:
         market = open_market(case, CommandPrices(price_at="2026-11-23"))

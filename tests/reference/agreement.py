@@ -18,8 +18,7 @@ from advisor.assumed import load_assumptions
 from advisor.case import build_case
 from advisor.options import Option
 from advisor.predict import expected_right
-from advisor.rubric.bands import chance_better, load_bands
-from advisor.rubric.rubric import Rubric, load_rubric
+from advisor.rubric.rubric import Rubric, chance_better, load_bands, load_rubric
 from advisor.rubric.scoring import OptionScores, between, score
 from advisor.stats.intervals import Interval, wilson
 from advisor.stats.paired import compare

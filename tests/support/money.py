@@ -14,8 +14,7 @@ from advisor.money.crossing import BreakEvenCurve, VolumePoint
 from advisor.money.inputs import CostInputs, People
 from advisor.money.ledger import Money
 from advisor.money.machines import NO_MACHINE
-from advisor.money.money import ExchangeRate
-from advisor.money.ranges import AssumedRange, Range
+from advisor.money.money import AssumedRange, ExchangeRate, Range
 from advisor.money.tco import PaidBack
 from advisor.options import Option
 from harness.bakeoff.diagnosis import ArmDiagnosis, Confusion, CoveragePoint, LatencyPoint, ReliabilityBin

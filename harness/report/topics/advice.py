@@ -15,8 +15,7 @@ from advisor.advice import (
     OptionPrediction,
 )
 from advisor.case import UseCase, measured_of
-from advisor.money.money import UNKNOWN
-from advisor.money.ranges import MoneyRange
+from advisor.money.money import UNKNOWN, MoneyRange
 from advisor.numbers import figure
 from advisor.sentences import (
     ASSUMED_TITLE,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from advisor.money import break_even as be
 from advisor.money.break_even import FixedCost, Outcome
-from advisor.money.errors import CostError
+from advisor.money.money import CostError
 
 
 def test_on_one_machine_by_hand():

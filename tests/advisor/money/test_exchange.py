@@ -8,9 +8,7 @@ from decimal import Decimal as D
 
 import pytest
 
-from advisor.money.errors import CostError
-from advisor.money.exchange import reference_rate
-from advisor.money.money import from_usd, parse_rate, to_usd
+from advisor.money.money import CostError, from_usd, parse_rate, reference_rate, to_usd
 
 BANK = pytest.mark.skipif(
     importlib.util.find_spec("currency_converter") is None, reason="currencyconverter is not installed"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.money import money
-from advisor.money.errors import CostError
+from advisor.money.money import CostError
 
 EUR = money.ExchangeRate(currency="EUR", per_usd=D("0.8"), as_of=date(2026, 11, 23), source="test")
 

@@ -12,8 +12,7 @@ from decimal import Decimal as D
 import pytest
 
 from advisor.money import price_sources
-from advisor.money.errors import CostError, UnknownPrice
-from advisor.money.money import ExchangeRate
+from advisor.money.money import CostError, ExchangeRate, UnknownPrice
 from advisor.money.price import PriceStatus, Rates, rates_for
 from advisor.money.price_book import PriceBook
 from advisor.money.price_file import WrittenPrices, parse_override, parse_price_file

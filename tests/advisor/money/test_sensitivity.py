@@ -8,10 +8,8 @@ import pytest
 
 from advisor.money import break_even as be
 from advisor.money import sensitivity as sens
-from advisor.money.errors import CostError
-from advisor.money.ranges import Range
-from advisor.money.sensitivity import known
-from advisor.money.swings import swings
+from advisor.money.money import CostError, Range
+from advisor.money.sensitivity import known, swings
 
 
 def test_swings_by_hand_largest_first():

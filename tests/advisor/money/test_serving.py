@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.money import machines, serving
-from advisor.money.errors import CostError
 from advisor.money.ledger import PriceBasis
+from advisor.money.money import CostError
 from advisor.money.serving import Fleet, Load, Scaling
 
 

@@ -5,9 +5,9 @@ from decimal import Decimal as D
 import pytest
 
 from advisor.money import tco, training
-from advisor.money.errors import CostError
 from advisor.money.ledger import PriceBasis, line
 from advisor.money.machines import find_machine, load_machines
+from advisor.money.money import CostError
 from advisor.money.tco import OptionCosts, Setting
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from advisor.evidence import Tag, load_evidence
 from advisor.options import Option
-from advisor.rubric.bands import LIKELY, Expected, chance_better, load_bands
+from advisor.rubric.rubric import LIKELY, Expected, chance_better, load_bands
 from benchmarks.bands import figures, fitted, held, left_out, moved, pair_spread, rows
 
 BANDS = load_bands()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.bakeoff import tuners
+from harness.bakeoff import arm_factory
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuning import TuneRequest, forecast, lock_tuning, read_tuned, tune_in, tuned_lanes
@@ -116,9 +116,9 @@ def test_what_a_dry_run_says(tickets: Path, base: Path, tmp_path: Path) -> None:
 def test_training_takes_bf16_where_the_processor_has_it(
     has: bool, asked: Any, method: str, tickets: Path, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuners, "trains_in_bf16", lambda device: has)
+    monkeypatch.setattr(arm_factory, "trains_in_bf16", lambda device: has)
     opening = ModelSettings(cache=base, precision=asked)
-    assert tuners.recipe_for(plan(tickets, base), base, 30, 17, opening).method == method
+    assert arm_factory.recipe_for(plan(tickets, base), base, 30, 17, opening).method == method
 
 
 @pytest.mark.models

@@ -22,8 +22,7 @@ from harness.core.context import Context
 from harness.core.errors import StoreError, UsageError
 from harness.core.serial import encode
 from harness.money.forecast import outlook
-from harness.money.hosted import _retirement
-from harness.money.of_run import incumbent_of, inputs_of
+from harness.money.of_run import _retirement, incumbent_of, inputs_of
 from harness.money.records import CostForecast
 from harness.money.what_if import what_if
 from harness.recommendation.again import rescore

@@ -12,7 +12,7 @@ from advisor.assumed import load_assumptions, resolve
 from advisor.case import UseCase, build_case
 from advisor.cost_sheet import cost_sheet
 from advisor.economics import Market, cost_curve_of
-from advisor.money.ranges import Scenario
+from advisor.money.money import Scenario
 from advisor.money.tco import Tco
 from advisor.options import Option
 from harness.bakeoff.business_of_case import business_part, hour_usd

@@ -15,7 +15,7 @@ from advisor.advice import Advice, ToSettle
 from advisor.case import asks
 from advisor.case_file import dump_case, parse_case
 from advisor.commands import CommandPrices, advise
-from advisor.money.ranges import Range
+from advisor.money.money import Range
 from advisor.options import Option
 from advisor.sentences import flip_sentence
 from harness.cli.app import app

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from advisor.options import Option
-from advisor.rubric.bands import Informed
+from advisor.rubric.rubric import Informed
 from harness.core.records import ArmId
 from harness.track_record.count import Seen, track_record
 from harness.track_record.records import AdviceCheck, CheckedRange
