@@ -15,8 +15,8 @@ from dashboards import blocks, pieces, state
 from harness.core.wording import one_line
 from harness.money.records import ArmForecast, CostForecast
 from harness.money.what_if import what_if
-from harness.recommendation.again import rescore
 from harness.recommendation.records import RunResults
+from harness.recommendation.run import rescore
 from harness.report.context import ReportContext
 from harness.report.run_view import RunPage, stamp_of
 from harness.report.topics.money import (

@@ -22,13 +22,14 @@ from harness.report.document import Section
 from harness.report.run_view import RunPage
 from harness.report.topics.arms import accuracy_chart
 from harness.report.topics.curve import curves_document
-from harness.report.topics.fields import field_blocks, fields_of
 from harness.report.topics.freshness import freshness_section
 from harness.report.topics.quality import (
     arm_labels_sections,
     confidence_section,
     differences_chart,
     differences_section,
+    field_blocks,
+    fields_of,
     shown_first,
     slice_section,
 )

@@ -6,8 +6,8 @@ import streamlit as st
 
 from dashboards import blocks, launch, pieces, state
 from harness.bakeoff.run_lock import holder_of
-from harness.recommendation.again import ComparedRuns, compare_two
 from harness.recommendation.history import Past, list_history
+from harness.recommendation.run import ComparedRuns, compare_two
 from harness.report.run_view import stamp_of
 from harness.report.topics.compare import compare_document
 from harness.report.topics.runs import runs_document

@@ -42,8 +42,14 @@ from harness.core.files import make_folder, write_atomically
 from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
 from harness.core.serial import encode
 from harness.models.deciding import folder_facts, versions_of, weights_of
-from harness.models.local.encoder import EncoderClassifier, HeadedEncoder, Logits, log_softmax
-from harness.models.local.tagger import EncoderTagger, TokenShares
+from harness.models.local.encoder import (
+    EncoderClassifier,
+    EncoderTagger,
+    HeadedEncoder,
+    Logits,
+    TokenShares,
+    log_softmax,
+)
 from harness.models.settings import ModelSettings
 from harness.tasks.fields import FieldSchema, fields_in
 from harness.tasks.tags import FieldReader, FieldTags, Marked, TagThresholds, share_learnt

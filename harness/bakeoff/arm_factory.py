@@ -42,8 +42,12 @@ from harness.knowledge.index import TrainingIndex
 from harness.knowledge.passage_index import PassageIndex
 from harness.knowledge.reranking import Reranking
 from harness.models.api.client import ServedChat
-from harness.models.api.embedding import ServedEmbedding, open_served_embedding
-from harness.models.api.ranking import ServedRanking, open_served_ranking
+from harness.models.api.embedding import (
+    ServedEmbedding,
+    ServedRanking,
+    open_served_embedding,
+    open_served_ranking,
+)
 from harness.models.api.shared import SharedCalls
 from harness.models.base import ChatModel, EmbeddingModel, Telling
 from harness.models.deciding import weights_of

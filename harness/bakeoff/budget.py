@@ -31,8 +31,7 @@ from harness.core.errors import OverBudget, StoreError
 from harness.core.records import ModelIdentity
 from harness.core.serial import decode, encode
 from harness.models.api.budget import SpendGuard, Spending, WorstCase, per_token
-from harness.models.api.embedding import ServedEmbedding
-from harness.models.api.ranking import ServedRanking
+from harness.models.api.embedding import ServedEmbedding, ServedRanking
 from harness.models.base import ChatModel
 from harness.training.hosted import spent_usd
 

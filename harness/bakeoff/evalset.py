@@ -16,8 +16,7 @@ from harness.core.errors import DataError, UsageError
 from harness.core.records import Evalset, Finding, Item, Passage
 from harness.data.gate import of_what_is_left, require_usable
 from harness.data.leakage import exact_overlap_ids
-from harness.data.load import builtin_evalsets, load_card, load_evalset, load_file
-from harness.data.out_of_scope import out_of_scope_of
+from harness.data.load import builtin_evalsets, load_card, load_evalset, load_file, out_of_scope_of
 from harness.data.source import CARD_FILE, Place, documents_of
 from harness.data.split import limit_evalset, subsample
 

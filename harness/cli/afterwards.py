@@ -115,7 +115,7 @@ def robustness(
     calls: ManyCallOptions,
 ) -> None:
     """Test a run's arms on inputs out of scope, labels a tuned arm never saw, and orders hidden in texts."""
-    from harness.data.out_of_scope import read_out_of_scope
+    from harness.data.load import read_out_of_scope
     from harness.recommendation.run import check_robustness
     from harness.report.topics.robustness import robustness_document
     from harness.robustness.run import RobustnessRequest

@@ -107,7 +107,7 @@ def report(
     runs: Runs = DEFAULT_RUNS,
 ) -> None:
     """Show a run or a prediction (of a CASE.yaml), or write it in other formats; nothing is run."""
-    from harness.recommendation.again import closed_results
+    from harness.recommendation.run import closed_results
     from harness.report.context import stated_rate
     from harness.report.files import export_run
 
@@ -168,7 +168,7 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Score a run again from its journal; no model is called."""
-    from harness.recommendation.again import rescore, store_again
+    from harness.recommendation.run import rescore, store_again
 
     context = CallOptions(runs=runs, price=price).context(quiet=True)
     folder = run_in(runs, name)
@@ -195,7 +195,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare two runs arm by arm, paired where they share their test items."""
-    from harness.recommendation.again import compare_two
+    from harness.recommendation.run import compare_two
     from harness.report.topics.compare import compare_document
 
     context = HereOptions(runs=runs).context(quiet=True)

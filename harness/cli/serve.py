@@ -68,7 +68,7 @@ def serve(
     here: HereOptions,
 ) -> None:
     """Serve what a run recommends: /v1/models, /v1/chat/completions, /metrics."""
-    from harness.recommendation.store import recommended_arm
+    from harness.recommendation.records import recommended_arm
     from harness.shipping import serving
     from harness.shipping.serve.server import Address, LabelServer, ready_to_serve
 
@@ -104,8 +104,7 @@ def serve(
             typer.echo(shlex.join(words))
             return
         serving.become_vllm(words)
-    from harness.shipping.serve.app import ServeLimits
-    from harness.shipping.serve.lines import LineLimits
+    from harness.shipping.serve.app import LineLimits, ServeLimits
 
     service = serving.open_service(wish, context)
     line = LineLimits(most_waiting=queue, timeout_s=request_timeout)

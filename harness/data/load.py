@@ -1,7 +1,8 @@
 """Loading an evalset by name, or a user's own file, into the `Evalset` record; checked and split.
 
-Impure: reads the disk, the hub (see `harness.data.source`) and the digest lock. What comes back has
-passed the gate: findings that are errors are raised, all at once.
+Impure: reads the disk and the hub (see `harness.data.source`). What comes back has passed the gate: findings
+that are errors are raised, all at once. Inputs that belong to no label, which a classifier should hand back,
+are read here too.
 """
 
 from __future__ import annotations
@@ -20,20 +21,23 @@ from harness.core.wording import counted
 from harness.data.card import EvalsetCard, parse_card
 from harness.data.gate import check, require_usable
 from harness.data.leakage import Likeness, cluster_rows, likeness
-from harness.data.lock import LOCK_FILE, check_lock, rows_digest
 from harness.data.problems import Problems
 from harness.data.rows import ReadTarget, RowGroups, RowReader, entries, read_rows
 from harness.data.settings import DataPlan, TableForm
 from harness.data.source import (
     CARD_FILE,
+    DATA_DIR,
+    LOCK_FILE,
     WHOLE,
     Place,
     RawFile,
+    check_lock,
     documents_of,
     file_of_passage,
     is_list_of_passages,
     read_bytes,
     read_splits,
+    rows_digest,
 )
 from harness.data.split import split_items
 from harness.data.table import read_table
@@ -409,3 +413,39 @@ def _rare_labels(items: Sequence[Item]) -> list[Finding]:
     )
     rows = tuple(item for label in rare for item in counts[label])[:20]
     return [Finding(code="rare-label", severity="warning", message=message, item_ids=rows)]
+
+
+def out_of_scope_of(name_or_dir: str | Path, environ: Mapping[str, str]) -> tuple[Item, ...]:
+    """The inputs that the card of an evalset names as out of scope; none where it names no file.
+
+    Raises:
+        DataError: there is no such evalset, or the file is missing or has faults.
+    """
+    card, folder = load_card(name_or_dir)
+    if card.files is not None and card.files.out_of_scope is not None:
+        return read_out_of_scope(folder / card.files.out_of_scope, card.columns.text)
+    data_dir = environ.get(DATA_DIR, "").strip()
+    if card.folder is not None and card.folder.out_of_scope is not None and data_dir:
+        path = Path(data_dir) / card.name / card.folder.out_of_scope
+        return read_out_of_scope(path, card.columns.text)
+    return ()
+
+
+def read_out_of_scope(path: Path, text: tuple[str, ...], encoding: str = "utf-8") -> tuple[Item, ...]:
+    """A user's own file of inputs out of scope: CSV, JSONL or JSON, no label column needed.
+
+    Args:
+        text: columns joined in this order with a blank line between.
+
+    Raises:
+        DataError: naming every fault of the file at once.
+    """
+    problems, name = Problems(), path.name
+    raw = read_bytes(path, "The file of inputs out of scope")
+    form = TableForm(encoding=encoding)
+    reader = RowReader(id="", text=text, label=(), prefix="out-of-scope", optional_id="id")
+    rows = read_rows(read_table(raw, name, reader.asked, problems, form), reader, problems)
+    if not rows and not problems:
+        problems.add("no rows below the header")
+    problems.check(f"The file {name}")
+    return tuple(row.item for row in rows)

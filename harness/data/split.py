@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.core.records import Evalset, Item
-from harness.data.lock import rows_digest
+from harness.data.source import rows_digest
 from harness.tasks.kinds import task_of
 
 Fractions = Mapping[str, float]

@@ -20,7 +20,7 @@ from harness.core.records import Choices, Failure, FailureKind, Message
 from harness.core.wording import money
 from harness.models.api.client import ServedChat, open_served_chat
 from harness.models.api.destinations import OWN_HOSTS
-from harness.models.api.direct import RESPONSES
+from harness.models.api.posting import RESPONSES
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.doctor import Check
 from harness.models.settings import ModelSettings

@@ -18,7 +18,7 @@ from harness.money.records import ArmForecast
 from harness.recommendation.records import RunResults
 from harness.report.branding import Rate, chosen_currency
 from harness.report.document import CommandOn, Span, on_run
-from harness.report.topics.names import as_title, plain_name
+from harness.report.topics.cells import as_title, plain_name
 from harness.tasks.kinds import facts_of_kind
 from harness.tasks.records import Metric, Nouns
 

@@ -54,7 +54,7 @@ from harness.report.charts import (
 )
 from harness.report.palette import MONTH_COLOURS, colour_of, dash_of
 from harness.report.svg import FAINT, TODAY
-from harness.report.topics.names import as_title, plain_name
+from harness.report.topics.cells import as_title, plain_name
 from harness.tasks.label_breakdown import LabelResult
 from harness.tasks.question_breakdown import Answering
 

@@ -79,7 +79,7 @@ def export_run(
     """
     from harness.bakeoff.answer_sets import stored_answers
     from harness.bakeoff.between_runs import item_answers
-    from harness.recommendation.again import closed_results
+    from harness.recommendation.run import closed_results
 
     results, closing = closed_results(folder), folder.manifest()
     temperatures = {arm.arm: arm.quality.temperature for arm in results.arms}

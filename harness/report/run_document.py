@@ -31,7 +31,6 @@ from harness.report.topics.decision import (
     next_section,
     recommendation,
 )
-from harness.report.topics.fields import fields_section
 from harness.report.topics.freshness import freshness_section
 from harness.report.topics.latency import latency_section, load_section
 from harness.report.topics.money import (
@@ -47,6 +46,7 @@ from harness.report.topics.quality import (
     confidence_section,
     confusions_section,
     differences_section,
+    fields_section,
     labels_section,
     slices_section,
     wrong_section,

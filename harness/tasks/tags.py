@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.records import Fields
-from harness.models.local.tagger import EncoderTagger, TokenShares
+from harness.models.local.encoder import EncoderTagger, TokenShares
 from harness.tasks.fields import Field, FieldKind, FieldSchema, entries_of, put, read_value, same_as
 from harness.tasks.spans import Span, in_text, places, readings, whole_words
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import scipy.special  # noqa: F401
 
 import harness.bakeoff.run
-import harness.recommendation.again  # noqa: F401
+import harness.recommendation.run  # noqa: F401
 from harness.cli import app
 from harness.models.api.library import load_litellm
 

@@ -5,7 +5,7 @@ Retries, rate limits, budget and time are kept here and not by litellm, so that 
 and waiting never passes for model time. A run is stopped by a wrong key, model name or address at the
 first call instead of failing thousands of times.
 
-An OpenAI-compatible endpoint is called directly (`harness.models.api.direct`), every other provider through
+An OpenAI-compatible endpoint is called directly (`harness.models.api.posting`), every other provider through
 litellm, which spends 3.5 to 7 ms of CPU a call: `model_s` of many calls in flight then holds waiting for this
 process as well. Latency is measured with `answer_one`. A provider's own retries behind one answered call are
 invisible. The seed is sent, but few providers promise the same answer for it.
@@ -29,7 +29,6 @@ from harness.models.api.budget import SpendGuard
 from harness.models.api.calls import LISTED, ChatCaller, Form, LitellmCaller, Route
 from harness.models.api.destinations import Destination, destination, key_for
 from harness.models.api.dialects.said import ReceivedAnswer
-from harness.models.api.direct import DIRECT, RESPONSES, DirectCaller
 from harness.models.api.library import (
     endpoint,
     keep_off_proxies,
@@ -41,6 +40,7 @@ from harness.models.api.library import (
     secrets_in,
 )
 from harness.models.api.playing import PlayedCall, Player
+from harness.models.api.posting import DIRECT, RESPONSES, DirectCaller
 from harness.models.api.shared import BackgroundLoop, Pace, SharedCalls
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.settings import ModelSettings

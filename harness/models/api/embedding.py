@@ -1,16 +1,19 @@
-"""A served embedding model behind `harness.models.base.EmbeddingModel`.
+"""Served models that arms find with, behind `harness.models.base`: embedding models, and rerankers.
 
 Calls hold many texts, several at once, and are retried, limited and guarded as those of a chat model. What
 was paid for is kept on the disk by content: a text is embedded once a model, address and role. One text
-alone is always asked for, as a user's query would be.
+alone is always asked for, as a user's query would be. A reranker takes one call a query.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -18,15 +21,115 @@ from typing import Any
 import numpy as np
 
 from advisor.money.usage import CountedBy, Usage
-from harness.core.errors import StoreError
-from harness.models.api.asking import Outside, Settled
-from harness.models.api.calls import Route
+from harness.core.errors import ModelUnavailable, StoreError
+from harness.core.records import Failure, ModelIdentity
+from harness.models.api.asked import AskedModel
+from harness.models.api.asking import Asked, Asker, Got, Outside, Settled
+from harness.models.api.calls import Caller, Form, Route
+from harness.models.api.destinations import key_for
+from harness.models.api.dialects.rankings import ReceivedScores, read_scores
 from harness.models.api.dialects.vectors import ReceivedVectors, embedding_usage
-from harness.models.api.library import load_litellm
-from harness.models.api.searching import ServedSearch, search_route
-from harness.models.api.vectors import TextsRequest, VectorCaller, in_calls
+from harness.models.api.faults import Fault, used_up_pause_s
+from harness.models.api.library import key_variable, load_litellm, own_key, require_aiohttp, secrets_in
+from harness.models.api.posting import Poster, body_of
+from harness.models.api.shared import SharedCalls
+from harness.models.api.vectors import READ_CHARS, TextsRequest, VectorCaller, in_calls, place_of
 from harness.models.base import Vectors
 from harness.models.settings import ModelSettings
+
+
+def search_route(model: str, settings: ModelSettings, outside: Outside) -> tuple[str, Route]:
+    """The address of a served model that texts are found with, and the way there; nothing is called.
+
+    Raises:
+        ModelUnavailable: the provider is not known to do it, there is no key, it is remote while offline, or
+            a key would go astray.
+        MissingExtra: aiohttp is not installed.
+    """
+    address, where = place_of(model, settings.api_base or "", outside.environ, offline=settings.offline)
+    require_aiohttp()
+    route = Route(
+        model=model,
+        where=where,
+        api_key=key_for(where, outside.environ) or own_key(where, outside.environ),
+        key_variable=key_variable(where.provider, own_endpoint=not where.own),
+        timeout_s=settings.timeout_s,
+        seed=settings.seed,
+        secrets=secrets_in(outside.environ),
+    )
+    return address, route
+
+
+class ServedSearch(AskedModel[Asked, Got]):
+    """A served model of one kind of call.
+
+    Attributes:
+        let_go: is shown every text before it is sent and gives it back as it may go; raises where none may.
+    """
+
+    def __init__(
+        self,
+        caller: Caller[Asked, Got],
+        way: tuple[str, Route],
+        settings: ModelSettings,
+        outside: Outside,
+    ) -> None:
+        """Nothing is called yet; `way` is what `search_route` gives."""
+        address, route = way
+        self._caller, self._model = caller, route.model
+        self._shared = settings.shared or SharedCalls()
+        self._alone = settings.shared is None
+        form = Form(schema=False)
+        self._asker: Asker[Asked, Got] = Asker(caller, route, form, settings, outside, self._shared)
+        self._identity = ModelIdentity(
+            id=route.model,
+            location="loopback" if route.where.loopback else "remote",
+            decides=(("address", address), ("chars", str(READ_CHARS))),
+        )
+        self.let_go: Callable[[str], str] = lambda text: text
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        return self._identity
+
+    def close(self) -> None:
+        """Close connections."""
+        if self._asker.was_used:
+            self._shared.loop.run(self._caller.close())
+        if self._alone:
+            self._shared.close()
+
+    def _as_sent(self, text: str) -> str:
+        return self.let_go(text)[:READ_CHARS] or " "  # an empty text is refused everywhere
+
+    def _ask_all(self, calls: Sequence[Asked], keep: Callable[[Asked, Settled[Got]], None]) -> None:
+        """Ask all, several at once, and keep each answer as it comes.
+
+        Raises:
+            ModelUnavailable: one was refused, or the provider did not answer.
+            OverBudget, WaitTooLong: as the asker.
+        """
+
+        async def ask(call: Asked) -> None:
+            settled = await self._asker.ask(call)
+            if isinstance(settled, Failure):
+                raise ModelUnavailable(
+                    f"{self._model} did not take {call.item_id}; what it answered before is kept.",
+                    got=settled.message,
+                    allowed="going on later, from what there is",
+                )
+            keep(call, settled)
+
+        async def ask_all() -> None:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for call in calls:
+                        group.create_task(ask(call))
+            except BaseExceptionGroup as errors:
+                raise errors.exceptions[0] from None
+
+        self._shared.loop.run(ask_all())
 
 
 def open_served_embedding(
@@ -176,3 +279,100 @@ def _shared_out(tokens: int | None, sizes: Sequence[int]) -> list[int | None]:
         return [None] * len(sizes)
     ends = [tokens * reached // sum(sizes) for reached in accumulate(sizes)]
     return [end - begun for begun, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+_SCORE = "/score"
+"""What an address of vLLM ends in where its scores are asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankingRequest:
+    """A query, and the texts to be ranked by how well they answer it."""
+
+    item_id: str
+    query: str
+    texts: tuple[str, ...]
+
+
+class RankingCaller:
+    """Ranks texts at one address. Belongs to one event loop at a time."""
+
+    def __init__(self, address: str, model: str) -> None:
+        """Call `address`; nothing is opened yet.
+
+        Args:
+            model: `provider/model`.
+        """
+        self._model = model.partition("/")[2]
+        self._scores = address.endswith(_SCORE)
+        self._url = address if self._scores else f"{address}/rerank"
+        self._poster = Poster()
+
+    async def attempt(
+        self, request: RankingRequest, route: Route, form: Form, now: datetime
+    ) -> ReceivedScores | Fault:
+        """Make one call. Every failure of it comes back as a `Fault`; cancellation passes through."""
+        names = ("text_1", "text_2") if self._scores else ("query", "documents")
+        asked = dict(zip(names, (request.query, list(request.texts)), strict=True))
+        posted = await self._poster.post(self._url, {"model": self._model, **asked}, route)
+        if isinstance(posted, Fault):
+            return posted
+        found = body_of(posted, (request.query, *request.texts), route, now)
+        answer = found if isinstance(found, Fault) else read_scores(found, len(request.texts))
+        if isinstance(answer, Fault):
+            return answer
+        return replace(answer, pause_s=used_up_pause_s(posted.headers, now))
+
+    def most_tokens(self, request: RankingRequest, form: Form) -> tuple[int, int]:
+        """The most tokens of a call, in and out: the query is read with each text."""
+        query = len(request.query.encode()) + 16
+        return sum(len(text.encode()) + query for text in request.texts), 0
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._poster.close()
+
+
+def open_served_ranking(model: str, settings: ModelSettings, outside: Outside | None = None) -> ServedRanking:
+    """Open a served reranker; nothing is called yet. Raises as `search_route`."""
+    outside = outside or Outside()
+    way = search_route(model, settings, outside)
+    return ServedRanking(RankingCaller(way[0], model), way, settings, outside)
+
+
+class ServedRanking(ServedSearch[RankingRequest, ReceivedScores]):
+    """Scores of texts for queries; many queries are ranked once, one alone always, as a user's would be."""
+
+    def __init__(
+        self, caller: RankingCaller, way: tuple[str, Route], settings: ModelSettings, outside: Outside
+    ) -> None:
+        """Use `open_served_ranking`, which checks what is given here."""
+        super().__init__(caller, way, settings, outside)
+        self._known: dict[tuple[str, tuple[str, ...]], tuple[float, ...]] = {}
+        self._used: dict[str, Usage] = {}
+
+    def rank(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[tuple[float, ...]]:
+        """The score of each text of each query, in the texts' order.
+
+        Raises:
+            ModelUnavailable: a query was refused, or the provider did not answer.
+            OverBudget, WaitTooLong: as the asker.
+        """
+        sent = [(self._as_sent(query), tuple(map(self._as_sent, texts))) for query, texts in asked]
+        known = {} if len(sent) == 1 else self._known
+        new = [one for one in dict.fromkeys(sent) if one[1] and one not in known]
+        calls = [
+            RankingRequest(item_id=f"query {number}", query=query, texts=texts)
+            for number, (query, texts) in enumerate(new, 1)
+        ]
+        if calls:
+            self._ask_all(calls, self._keep)
+        return [self._known.get(one, ()) for one in sent]
+
+    def usage_of(self, query: str) -> Usage | None:
+        """What ranking for a query used, the last time; None where it was never ranked for."""
+        return self._used.get(self._as_sent(query))
+
+    def _keep(self, call: RankingRequest, settled: Settled[ReceivedScores]) -> None:
+        self._known[call.query, call.texts] = settled.answer.scores
+        self._used[call.query] = settled.usage

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from harness.models.api.budget import SpendGuard
 from harness.models.api.calls import Form, Route, most_input_tokens, most_output_tokens
-from harness.models.api.direct import DirectCaller
 from harness.models.api.faults import Fault
+from harness.models.api.posting import DirectCaller
 from harness.models.base import ChatRequest
 
 

@@ -1,4 +1,4 @@
-"""An encoder with a linear head over labels: texts to log-probabilities, on this machine.
+"""Encoders with a linear head on this machine: texts to log-probabilities of labels, or of tags and picks.
 
 A text's tokens become one vector as the folder says of itself (`1_Pooling/config.json`, as
 sentence-transformers writes it), else by their mean: so an encoder needs no pooler of its own. The head is
@@ -7,14 +7,28 @@ score by rounding only.
 
 A kept encoder is a folder that transformers opens as it is (`config.json`, `model.safetensors`, the
 tokenizer's files), the head beside it, `head.safetensors`, and where letter groups count too, those.
+
+A head over tags and picks gives every token a score of each tag, and of each value of each pick; a text's
+score of a value is that of its strongest token. Where a token stands in the text its tokenizer says.
+
+Letters: an encoder knows the words of the languages it was trained on; names, codes and other languages
+reach it in pieces. Groups of two to five letters within a word, and pairs of words, keep them. Each falls
+into one of `BUCKETS` buckets by its CRC-32, is counted (1 + log), weighted by how rare the bucket is among
+the training rows, and a text's counts are scaled to length 1. So no list of words is kept, and any text can
+be read.
+
+    <folder>/letters.safetensors    weight (BUCKETS x labels, fp16), bias, rarity
 """
 
 from __future__ import annotations
 
 import json
+import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,8 +36,109 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import ModelUnavailable, needs
-from harness.models.local.letters import READ_CHARS, Letters, load_letters, save_letters
 from harness.models.local.safe_weights import refuse_lone_pickles, require_safetensors
+
+LETTERS_FILE = "letters.safetensors"
+BUCKETS = 1 << 16
+READ_CHARS = 20_000
+_SHORTEST, _LONGEST = 2, 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letters:
+    """A linear head over counts of letter groups.
+
+    Attributes:
+        weight: fp16, a row a bucket and a column a label.
+        bias: of each label.
+        rarity: the weight of each bucket.
+    """
+
+    weight: NDArray[np.float16]
+    bias: NDArray[np.float32]
+    rarity: NDArray[np.float32]
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """A column a label, to be added to the scores of an encoder's head."""
+        counts = weighted(counted(texts), self.rarity)
+        found = np.empty((len(texts), len(self.bias)))
+        for row in range(len(texts)):
+            places = slice(counts.indptr[row], counts.indptr[row + 1])
+            weights = self.weight[counts.indices[places]].astype(np.float64)
+            found[row] = counts.data[places].astype(np.float64) @ weights + self.bias
+        return found
+
+
+def counted(texts: Sequence[str]) -> Any:
+    """How often each bucket stands in each text, as 1 + log: a sparse matrix."""
+    from scipy.sparse import csr_matrix
+
+    starts, places, values = [0], [], []
+    for text in texts:
+        counts = Counter(zlib.crc32(group.encode()) % BUCKETS for group in _groups(text[:READ_CHARS]))
+        for place in sorted(counts):
+            places.append(place)
+            values.append(counts[place])
+        starts.append(len(places))
+    data = 1.0 + np.log(np.asarray(values, dtype=np.float32))
+    return csr_matrix((data, np.asarray(places, dtype=np.int32), starts), shape=(len(texts), BUCKETS))
+
+
+def weighted(counts: Any, rarity: NDArray[np.float32]) -> Any:
+    """Counts times rarity, each text scaled to length 1."""
+    found = counts.copy()
+    found.data = found.data * rarity[found.indices]
+    lengths = np.sqrt(np.asarray(found.multiply(found).sum(axis=1)).ravel())
+    found.data = found.data / np.repeat(np.maximum(lengths, 1e-9), np.diff(found.indptr)).astype(np.float32)
+    return found
+
+
+def _groups(text: str) -> Iterator[str]:
+    words = text.lower().encode("utf-8", "replace").decode("utf-8").split()  # lone surrogates have no bytes
+    for word in words:
+        framed = f" {word} "
+        for length in range(_SHORTEST, min(_LONGEST, len(framed)) + 1):
+            for start in range(len(framed) - length + 1):
+                yield framed[start : start + length]
+    for first, second in pairwise(words):
+        yield f"{first}\0{second}"
+
+
+def save_letters(letters: Letters, folder: Path) -> None:
+    """Write them beside the encoder.
+
+    Raises:
+        OSError: if they cannot be written.
+    """
+    from safetensors.numpy import save_file
+
+    tensors = {"weight": letters.weight, "bias": letters.bias, "rarity": letters.rarity}
+    save_file(tensors, folder / LETTERS_FILE)
+
+
+def load_letters(folder: Path, labels: int) -> Letters | None:
+    """What `save_letters` wrote; None where an encoder has none.
+
+    Raises:
+        ModelUnavailable: if the file holds something else.
+    """
+    if not (folder / LETTERS_FILE).is_file():
+        return None
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        found = load_file(folder / LETTERS_FILE)
+        letters = Letters(weight=found["weight"], bias=found["bias"], rarity=found["rarity"])
+        shapes = (letters.weight.shape, letters.bias.shape, letters.rarity.shape)
+        if shapes != ((BUCKETS, labels), (labels,), (BUCKETS,)):
+            raise ValueError(f"tensors of the shapes {shapes}, for {labels} labels")
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
+        raise ModelUnavailable(
+            "The encoder's letter weights cannot be read.", got=f"{folder / LETTERS_FILE}: {str(error)[:200]}"
+        ) from error
+    return letters
+
 
 Logits = NDArray[np.float64]
 Pooling = Literal["mean", "cls"]
@@ -332,3 +447,109 @@ def quiet() -> Iterator[None]:
         if bars:
             logging.enable_progress_bar()
         logging.set_verbosity(verbosity)
+
+
+Place = tuple[int, int]
+"""Where a token begins and ends in its text, in characters; (0, 0) for one that stands nowhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenShares:
+    """What the encoder says of a text.
+
+    Attributes:
+        tokens: where each stands; those that stand nowhere are left out.
+        tags: the probability of no tag and of each, a row a token.
+        picks: of every pick the probability of nothing and of each value.
+    """
+
+    tokens: tuple[Place, ...]
+    tags: NDArray[np.float64]
+    picks: tuple[NDArray[np.float64], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderTagger(HeadedEncoder):
+    """An encoder with a head over tags and picks, ready to answer.
+
+    Attributes:
+        sizes: of the tags and of every pick, how many scores the head gives, that of nothing included.
+    """
+
+    sizes: tuple[int, ...]
+
+    def shares(self, texts: Sequence[str]) -> list[TokenShares]:
+        """What it says of each text."""
+        import torch
+
+        rows, where = placed_tokens(self, texts)
+        found: list[TokenShares | None] = [None] * len(rows)
+        self.encoder.eval()
+        with on_threads(self.threads), torch.inference_mode():
+            for batch in by_length(rows, BATCH_TOKENS):
+                ids, mask = padded([rows[row] for row in batch], self.tokenizer.pad_token_id, self.device)
+                scores = self.head(states_of(self.encoder, ids, mask))
+                tags, *picks = parts(scores, mask, self.sizes)
+                by_token = tags.double().softmax(-1).cpu().numpy()
+                by_text = [pick.double().softmax(-1).cpu().numpy() for pick in picks]
+                for place, row in enumerate(batch):
+                    stands = [n for n, (start, end) in enumerate(where[row]) if end > start]
+                    found[row] = TokenShares(
+                        tokens=tuple(where[row][n] for n in stands),
+                        tags=by_token[place][stands],
+                        picks=tuple(pick[place] for pick in by_text),
+                    )
+        return [one for one in found if one is not None]
+
+
+def parts(scores: Any, mask: Any, sizes: Sequence[int]) -> list[Any]:
+    """The tags' scores by token, and each pick's by text: those of its strongest token, padding aside."""
+    tags, *picks = scores.split(list(sizes), dim=-1)
+    aside = ~mask.bool().unsqueeze(-1)
+    return [tags, *(pick.masked_fill(aside, float("-inf")).amax(dim=1) for pick in picks)]
+
+
+def placed_tokens(headed: HeadedEncoder, texts: Sequence[str]) -> tuple[list[list[int]], list[list[Place]]]:
+    """Token ids of each text, cut to what is read, and where each token stands in it.
+
+    Raises:
+        ModelUnavailable: if the tokenizer cannot say.
+    """
+    if not texts:
+        return [], []
+    if not headed.tokenizer.is_fast:
+        raise ModelUnavailable(
+            "The encoder's tokenizer does not say where its tokens stand in a text.",
+            got=type(headed.tokenizer).__name__,
+            allowed="an encoder with a tokenizer.json, such as minilm-l6",
+        )
+    with quiet():
+        found = headed.tokenizer(
+            [text[:READ_CHARS] for text in texts],
+            truncation=True,
+            max_length=headed.max_tokens,
+            add_special_tokens=True,
+            return_offsets_mapping=True,
+        )
+    return (
+        [list(ids) for ids in found["input_ids"]],
+        [[(int(start), int(end)) for start, end in row] for row in found["offset_mapping"]],
+    )
+
+
+def tagger_of(headed: HeadedEncoder, sizes: tuple[int, ...]) -> EncoderTagger:
+    """The tagger that an encoder and its head are."""
+    return EncoderTagger(
+        **{one.name: getattr(headed, one.name) for one in fields(HeadedEncoder)}, sizes=sizes
+    )
+
+
+def load_tagger(
+    folder: Path, sizes: tuple[int, ...], max_tokens: int, device: str = "cpu", threads: int | None = None
+) -> EncoderTagger:
+    """Open a tagger that `save_encoder` wrote.
+
+    Raises:
+        MissingExtra, ModelUnavailable: as `open_encoder`.
+    """
+    return tagger_of(load_headed(folder, sum(sizes), max_tokens, device, threads), sizes)

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import ModelUnavailable, needs
-from harness.models.local.encoder import Logits, by_length, log_softmax
-from harness.models.local.letters import READ_CHARS, Letters, load_letters
+from harness.models.local.encoder import READ_CHARS, Letters, Logits, by_length, load_letters, log_softmax
 
 MODEL_FILE, TOKENIZER_FILE = "model.onnx", "tokenizer.json"
 INPUTS = ("input_ids", "attention_mask")

@@ -73,8 +73,7 @@ from harness.report.document import (
     section,
     there,
 )
-from harness.report.topics.cells import columns, drawn, row
-from harness.report.topics.names import as_title
+from harness.report.topics.cells import as_title, columns, drawn, row
 from harness.report.topics.sources import short
 
 REASONED = 3

@@ -33,17 +33,20 @@ from harness.report.document import (
     section,
 )
 from harness.report.topics.cells import (
+    ABOUT_ROUTE_TO_TODAY,
+    about,
     accuracy_cell,
+    as_title,
     basis_notes,
     columns,
     drawn,
     known_prices,
+    plain_name,
     priced,
     row,
     times,
     timing_notes,
 )
-from harness.report.topics.names import ABOUT_ROUTE_TO_TODAY, about, as_title, plain_name
 from harness.tasks.records import Metric
 
 

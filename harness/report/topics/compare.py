@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from harness.bakeoff.answers import ArmAcrossRuns
 from harness.bakeoff.results import ArmResult
 from harness.core.wording import MISSING, busy_mark, milliseconds
-from harness.recommendation.again import ComparedRuns
 from harness.recommendation.records import RunResults
+from harness.recommendation.run import ComparedRuns
 from harness.report.document import (
     Block,
     Bullets,

@@ -33,9 +33,8 @@ from harness.report.document import (
     said,
     section,
 )
-from harness.report.topics.cells import bare_points
+from harness.report.topics.cells import RAG_HERE, RAG_OVER_DOCUMENTS, TUNING_HERE, bare_points
 from harness.report.topics.forecast import limit_sentence
-from harness.report.topics.names import RAG_HERE, RAG_OVER_DOCUMENTS, TUNING_HERE
 from harness.report.topics.recommendation import (
     RunWords,
     answer_sentence,

@@ -13,8 +13,7 @@ from harness.freshness.records import ChangeRate, Drill, Group, Moment, Threshol
 from harness.report import drawings
 from harness.report.context import ReportContext
 from harness.report.document import Bullets, Chart, Document, Paragraph, Section, Table, section
-from harness.report.topics.cells import columns, drawn, row, share
-from harness.report.topics.names import plain_name
+from harness.report.topics.cells import columns, drawn, plain_name, row, share
 
 _UPKEEP = {Upkeep.INDEX: "indexed again", Upkeep.TRAIN: "trained again", Upkeep.NOTHING: "nothing to do"}
 UNMEASURED = "not measurable with this model"

@@ -7,8 +7,7 @@ from harness.core.records import ArmId
 from harness.core.wording import MISSING, USD, Currency, busy_mark, milliseconds, money, one_line, percent
 from harness.report.context import ReportContext
 from harness.report.document import Bullets, Cell, Fact, Facts, Section, Span, Table, Tone, said, section
-from harness.report.topics.cells import columns, row
-from harness.report.topics.names import option_name
+from harness.report.topics.cells import columns, option_name, row
 from harness.report.topics.sources import short
 from harness.track_record.records import AdviceCheck, CheckedRange
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ModelUnavailable, needs
-from harness.models.local.encoder import EncoderClassifier, padded, pooled
-from harness.models.local.letters import LETTERS_FILE
+from harness.models.local.encoder import LETTERS_FILE, EncoderClassifier, padded, pooled
 from harness.models.local.onnx_encoder import INPUTS, MODEL_FILE, TOKENIZER_FILE
 from harness.training.encoder.artefact import RECORD_FILE
 

@@ -154,7 +154,7 @@ def _letters(artefact: EncoderArtefact) -> str:
         return ""
     return (
         " Before it the margins of `letters.safetensors` are added, a linear head over groups of letters of "
-        "the message: the server does so, in both exports; `harness/models/local/letters.py` is all it takes."
+        "the message: the server does so, in both exports; `harness/models/local/encoder.py` is all it takes."
     )
 
 

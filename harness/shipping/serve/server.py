@@ -5,7 +5,7 @@
     GET  /metrics                see `metrics`
     GET  /health                 'ok' once models are loaded
 
-Requests wait for their model one after another (`lines`); nothing of a request's text is logged or kept.
+Requests wait for their model one after another (`app`); nothing of a request's text is logged or kept.
 Whatever a client sends is bounded: the head in bytes and time (uvicorn, `protocol`), the body in bytes and
 time, labels and connections in number (`app`). Only known hosts and origins are answered (`hosts`).
 """

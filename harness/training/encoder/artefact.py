@@ -17,8 +17,13 @@ from harness.core.errors import StoreError
 from harness.core.files import sha256_of, sha256_or_missing, written_whole
 from harness.core.serial import decode, encode
 from harness.models.deciding import same_versions
-from harness.models.local.encoder import EncoderClassifier, HeadedEncoder, load_encoder, save_encoder
-from harness.models.local.tagger import load_tagger
+from harness.models.local.encoder import (
+    EncoderClassifier,
+    HeadedEncoder,
+    load_encoder,
+    load_tagger,
+    save_encoder,
+)
 from harness.tasks.fields import parse_schema
 from harness.tasks.tags import FieldReader, FieldTags, TagThresholds
 

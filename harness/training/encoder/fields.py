@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.models.local.tagger import EncoderTagger, parts, placed_tokens, tagger_of
+from harness.models.local.encoder import EncoderTagger, parts, placed_tokens, tagger_of
 from harness.tasks.tags import Marked
 from harness.training.encoder.session import EncoderJob, EncoderSession, Say, TrainedEncoder, trained
 

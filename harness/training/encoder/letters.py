@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.core.errors import needs
-from harness.models.local.letters import BUCKETS, Letters, counted, weighted
+from harness.models.local.encoder import BUCKETS, Letters, counted, weighted
 
 SHARES = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
 """What the letters' margins may be multiplied by; the first is the encoder alone."""

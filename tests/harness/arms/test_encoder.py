@@ -16,7 +16,7 @@ from harness.arms.base import KEPT, Material
 from harness.arms.encoder import EncoderArm, share_on, temperature_on
 from harness.core.errors import DataError
 from harness.core.records import ArmId, Completion, Item, Label
-from harness.models.local.letters import LETTERS_FILE
+from harness.models.local.encoder import LETTERS_FILE
 from harness.tasks.classification import ClassificationTask
 from harness.tasks.records import PromptLimits
 from harness.training.encoder.artefact import read_encoder

@@ -15,10 +15,18 @@ from harness.bakeoff.journal import examine
 from harness.bakeoff.reopen import reopened
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import StoreError
-from harness.recommendation.again import closed_results, compare_two, rescore, store_again
 from harness.recommendation.mistakes import ErrorsRequest, arm_errors
-from harness.recommendation.run import check_robustness, import_into, run_bakeoff, start_bakeoff
-from harness.recommendation.store import read_results
+from harness.recommendation.records import read_results
+from harness.recommendation.run import (
+    check_robustness,
+    closed_results,
+    compare_two,
+    import_into,
+    rescore,
+    run_bakeoff,
+    start_bakeoff,
+    store_again,
+)
 from harness.report.files import export_run
 from harness.report.run_view import open_page
 from harness.robustness.run import RobustnessRequest

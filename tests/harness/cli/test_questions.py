@@ -10,7 +10,7 @@ import pytest
 
 from harness.bakeoff.browse import primary_settled, read_index, read_owners, read_page
 from harness.bakeoff.run_folder import list_runs
-from harness.recommendation.again import closed_results
+from harness.recommendation.run import closed_results
 from harness.report.document import Verbatim
 from harness.report.html import Writer
 from harness.report.topics.items import browsed_blocks, retrieved_blocks

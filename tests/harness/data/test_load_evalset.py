@@ -13,7 +13,7 @@ from harness.core.errors import DataError, StoreError
 from harness.core.records import Evalset
 from harness.data.leakage import exact_overlap_ids
 from harness.data.load import load_evalset, rows_digest
-from harness.data.lock import LOCK_FILE, check_lock
+from harness.data.source import LOCK_FILE, check_lock
 
 CARD = """
 name = "sample"

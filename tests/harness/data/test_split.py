@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.records import Evalset, Item, Label
-from harness.data.lock import rows_digest
+from harness.data.source import rows_digest
 from harness.data.split import limit_evalset, split_items, stratified_group_split, subsample
 
 FRACTIONS = {"train": 0.5, "dev": 0.1, "test": 0.4}

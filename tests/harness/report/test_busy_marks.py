@@ -12,8 +12,8 @@ from harness.bakeoff.answers import ArmAcrossRuns
 from harness.bakeoff.busy import marked
 from harness.bakeoff.results import LimitKind, LimitState
 from harness.money.forecast import marked_busy
-from harness.recommendation.again import ComparedRuns
 from harness.recommendation.records import RunResults
+from harness.recommendation.run import ComparedRuns
 from harness.report.context import ReportContext
 from harness.report.files import Reported, write_report
 from harness.report.run_document import run_document

@@ -37,7 +37,7 @@ from harness.report.document import (
     sources_of,
 )
 from harness.report.run_document import run_document
-from harness.report.topics.names import plain_name
+from harness.report.topics.cells import plain_name
 from harness.report.topics.sources import new_to_it
 from tests.support.closing import closing
 from tests.support.money import amount, outlook

@@ -20,9 +20,8 @@ from harness.recommendation.records import Caution, CautionKind, Risk, RiskKind,
 from harness.report.branding import Branding, image_kind
 from harness.report.document import Chart, Document, blocks_of
 from harness.report.files import Reported, write_report
-from harness.report.pdf import render_pdf
+from harness.report.pdf import BOX, drawable, missing, render_pdf, shown
 from harness.report.run_document import run_document
-from harness.report.typeface import BOX, drawable, missing, shown
 from tests.support.closing import closing
 from tests.support.demo_sized import FEW, OUTSIDE, demo_sized
 from tests.support.pdf_text import alternatives, objects, page_count, streams_of, text_of

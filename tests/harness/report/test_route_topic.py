@@ -24,7 +24,7 @@ from harness.report.charts import CurveChart
 from harness.report.context import ReportContext
 from harness.report.document import Chart, Facts, Paragraph, Table, plain
 from harness.report.run_document import run_document
-from harness.report.topics.names import as_title, plain_name
+from harness.report.topics.cells import as_title, plain_name
 from harness.report.topics.recommendation import caution_sentence, risk_sentence, step_action
 from harness.report.topics.route import route_steps_section, to_today_section
 from harness.tasks.classification import ACCURACY

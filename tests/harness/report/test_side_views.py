@@ -13,9 +13,9 @@ from harness.bakeoff.browse import Shown
 from harness.bakeoff.explain import ExplainedArm, ExplainedItem
 from harness.core.records import Item, Message, Timing
 from harness.core.serial import encode
-from harness.recommendation.again import ComparedRuns
 from harness.recommendation.history import Past
 from harness.recommendation.records import RunResults
+from harness.recommendation.run import ComparedRuns
 from harness.report.document import Document
 from harness.report.text import render_text
 from harness.report.topics.compare import compare_document

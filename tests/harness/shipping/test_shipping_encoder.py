@@ -16,7 +16,7 @@ from harness.bakeoff.run_folder import RunFolder
 from harness.core.artefacts import EncoderArtefact
 from harness.core.errors import ModelUnavailable, StoreError, UsageError
 from harness.core.records import Completion, Item, Message, Outcome
-from harness.models.local.letters import LETTERS_FILE
+from harness.models.local.encoder import LETTERS_FILE
 from harness.recommendation.run import import_into, start_bakeoff
 from harness.shipping.adapters import add_adapter, differences, open_registry
 from harness.shipping.exporting import ExportRequest, export_shipped

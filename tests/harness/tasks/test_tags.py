@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.models.local.tagger import TokenShares
+from harness.models.local.encoder import TokenShares
 from harness.tasks.fields import parse_schema
 from harness.tasks.tags import FieldTags, TagThresholds, share_learnt
 

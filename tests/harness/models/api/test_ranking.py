@@ -12,7 +12,7 @@ import pytest
 from advisor.money.usage import Usage
 from harness.core.errors import ModelUnavailable
 from harness.models.api.asking import Outside
-from harness.models.api.ranking import ServedRanking, open_served_ranking
+from harness.models.api.embedding import ServedRanking, open_served_ranking
 from harness.models.settings import ModelSettings
 from tests.harness.models.api.test_client import SkippedTime
 from tests.support.scripted_server import Reply, ScriptedServer, error, in_turn, scripted

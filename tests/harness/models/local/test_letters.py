@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import ModelUnavailable
-from harness.models.local.letters import (
+from harness.models.local.encoder import (
     BUCKETS,
     LETTERS_FILE,
     counted,

@@ -17,8 +17,7 @@ from harness.core.errors import ModelUnavailable, UsageError
 from harness.core.records import FailureKind, Message
 from harness.models.base import ChatRequest
 from harness.shipping.serve import server as server_module
-from harness.shipping.serve.app import MOST_BYTES, ServeLimits
-from harness.shipping.serve.lines import LineLimits
+from harness.shipping.serve.app import MOST_BYTES, LineLimits, ServeLimits
 from harness.shipping.serve.metrics import GivenAnswer, Metrics
 from harness.shipping.serve.server import Address, LabelServer, ready_to_serve
 from harness.shipping.serve.service import Served, Service, as_trained, label_of

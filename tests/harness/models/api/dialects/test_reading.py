@@ -16,9 +16,9 @@ from harness.core.records import Choices, Message
 from harness.models.api.calls import Form, LitellmCaller, Route, _litellm_parameters
 from harness.models.api.destinations import Destination
 from harness.models.api.dialects.said import ReceivedAnswer
-from harness.models.api.direct import DirectCaller
 from harness.models.api.faults import Fault
 from harness.models.api.library import load_litellm
+from harness.models.api.posting import DirectCaller
 from harness.models.api.transport import WatchedTransport
 from harness.models.base import ChatRequest
 from tests.harness.models.api.dialects.recorded import ANSWER, RECORDED, Recorded, chat, claude
