@@ -64,8 +64,7 @@ from advisor.reasons import three_reasons
 from advisor.rubric.rubric import Bands, Rubric
 from advisor.rubric.scoring import OptionScores, band_of, between, combines, contributions, leads
 from advisor.settling import find_dominant, find_runner_up, find_tries
-from advisor.way_costs import way_cost
-from advisor.ways import fitting
+from advisor.ways import fitting, way_cost
 
 EVALUATION_SHARE = 0.3
 """Of the examples at hand, what is set aside for evaluation."""

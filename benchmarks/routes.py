@@ -25,8 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.stats.blended import blended, in_sequence
-from advisor.stats.calibration import fit_temperature, scale
+from advisor.stats.calibration import blended, fit_temperature, in_sequence, scale
 from advisor.stats.intervals import Interval, wilson
 
 Floats = NDArray[np.float64]

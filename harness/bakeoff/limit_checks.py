@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.options import Option
-from advisor.stats.blended import Blended, items_to_show
+from advisor.stats.calibration import Blended, items_to_show
 from advisor.stats.intervals import (
     Floats,
     Interval,

@@ -21,8 +21,7 @@ from advisor.money.ledger import LedgerLine, scaled
 from advisor.money.tco import OptionCosts, Setting, total_cost
 from advisor.money.workload import today_line
 from advisor.options import Option
-from advisor.stats.blended import Blended, Tested, blended, in_sequence
-from advisor.stats.calibration import fit_temperature
+from advisor.stats.calibration import Blended, Tested, blended, fit_temperature, in_sequence
 from advisor.stats.intervals import Floats, Interval
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun
 from harness.bakeoff.cost import ledger_cost

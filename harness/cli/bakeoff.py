@@ -13,10 +13,9 @@ import typer
 
 from advisor.grouped import grouped
 from harness.cli.finishing import finish_run
-from harness.cli.money import MoneyStated
 from harness.cli.options import AskAgain, DryRun, Json, ManyCallOptions, PlanOptions, RunName, run_in
 from harness.cli.show import read_plan
-from harness.cli.typed import one_of
+from harness.cli.typed import MoneyStated, one_of
 from harness.core.errors import DataError, MissingExtra, StoreError, UsageError, command
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.grouped import grouped
-from harness.cli.money import MoneyStated
 from harness.cli.options import DryRun, ManyCallOptions, PlanOptions, stoppable
-from harness.cli.typed import a_number
+from harness.cli.typed import MoneyStated, a_number
 from harness.core.errors import IncompleteRun, StoreError, UsageError, command
 
 if TYPE_CHECKING:

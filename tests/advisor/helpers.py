@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from advisor.assumed import load_assumptions
 from advisor.case import AnswerKind, GeneralModel, Problem, Residency, UseCase, contradictions
+from advisor.commands import open_book, price_sheet
 from advisor.economics import Market
-from advisor.prices import open_book, price_sheet
 from advisor.recommend import Basis
 from advisor.rubric.rubric import load_bands, load_rubric
 

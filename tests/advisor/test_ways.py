@@ -12,8 +12,7 @@ from advisor.case_file import load_case
 from advisor.options import ADVISED, WAYS, Option, Way
 from advisor.recommend import recommend
 from advisor.text import advice_text
-from advisor.way_costs import way_cost
-from advisor.ways import fitting
+from advisor.ways import fitting, way_cost
 from tests.advisor.helpers import EXAMPLES, USE_CASES, basis
 
 DOCS = (Path(__file__).parents[2] / "docs" / "advice.md").read_text(encoding="utf-8")

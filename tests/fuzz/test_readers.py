@@ -22,7 +22,7 @@ from advisor.reading import Unreadable, parse_json, parse_toml, parse_yaml
 from harness.bakeoff.journal import Journal, Lane, examine
 from harness.bakeoff.plan import parse_plan
 from harness.bakeoff.results import BakeoffResults
-from harness.cli.dotenv import read_dotenv
+from harness.cli.app import read_dotenv
 from harness.cli.runs import make_branding
 from harness.cli.show import read_plan
 from harness.core.errors import HarnessError

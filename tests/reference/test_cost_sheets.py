@@ -16,9 +16,8 @@ import pytest
 import yaml
 
 from advisor.case_file import load_case
-from advisor.commands import CommandPrices, open_market
+from advisor.commands import CommandPrices, open_book, open_market
 from advisor.cost_sheet import CostSheet, cost_sheet
-from advisor.prices import open_book
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = "2026-11-23"

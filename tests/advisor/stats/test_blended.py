@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from advisor.stats import blended as b
+from advisor.stats import calibration as b
 from advisor.stats.intervals import Unknown
 
 

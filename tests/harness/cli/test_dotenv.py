@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.dotenv import MOST_BYTES, allowed, read_dotenv
+from harness.cli.app import MOST_BYTES, allowed, read_dotenv
 
 
 def read(folder: Path, content: str | bytes, **environ: str) -> tuple[dict[str, str], list[str]]:
