@@ -20,10 +20,10 @@ from advisor.economics import Market, PriceSheet
 from advisor.errors import CaseError
 from advisor.money.change_rate import MeasuredUpdate
 from advisor.money.machines import load_machines
-from advisor.money.money import CostError, ExchangeRate, Scenario, from_usd, reference_rate, typed
+from advisor.money.money import CostError, ExchangeRate, Scenario, from_usd, typed
 from advisor.money.price_book import PriceBook, PriceLayer
 from advisor.money.price_file import WrittenPrices, load_price_file, parse_override
-from advisor.money.price_sources import load_genai_prices
+from advisor.money.price_sources import load_genai_prices, reference_rate
 from advisor.reading import MOST_BYTES
 from advisor.recommend import Basis, recommend
 from advisor.rubric.rubric import load_bands, load_rubric

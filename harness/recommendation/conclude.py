@@ -27,7 +27,8 @@ from harness.money.of_run import grounds_of, outlook_of
 from harness.money.records import Grounds
 from harness.recommendation.choose import choose
 from harness.recommendation.recommend import Found, recommend
-from harness.recommendation.records import RunResults, together, write_results
+from harness.recommendation.records import RunResults
+from harness.recommendation.store import together, write_results
 from harness.recommendation.worth import against_it
 from harness.robustness.checks import robustness_of
 from harness.robustness.records import ArmRobustness

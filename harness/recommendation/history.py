@@ -9,7 +9,8 @@ from pathlib import Path
 from harness.bakeoff.run_folder import RESULTS, RunFolder, list_runs
 from harness.bakeoff.run_lock import holder_of
 from harness.core.errors import UserError
-from harness.recommendation.records import RunResults, read_results
+from harness.recommendation.records import RunResults
+from harness.recommendation.store import read_results
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

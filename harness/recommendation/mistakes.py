@@ -15,7 +15,8 @@ from harness.bakeoff.results import RouteToToday
 from harness.bakeoff.run_folder import FROM_JOURNAL, RunFolder
 from harness.core.errors import IncompleteRun, StoreError, UsageError
 from harness.core.records import ArmId, FittedArm, Item, Outcome
-from harness.recommendation.records import RunResults, read_results
+from harness.recommendation.records import RunResults
+from harness.recommendation.store import read_results
 from harness.tasks.base import Task
 from harness.tasks.kinds import task_of
 from harness.tasks.measures import fit_dev_temperature

@@ -31,7 +31,8 @@ from harness.freshness.store import write_drill
 from harness.load.records import LoadResult
 from harness.load.run import LoadRequest, put_under_load
 from harness.recommendation.conclude import conclude, conclude_again
-from harness.recommendation.records import RunResults, read_results
+from harness.recommendation.records import RunResults
+from harness.recommendation.store import read_results
 from harness.robustness.run import RobustnessRequest, look_at
 from harness.shipping.importing import ImportRequest, bring_in
 

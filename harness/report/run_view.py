@@ -15,7 +15,8 @@ from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.run_folder import DataFacts, Lock, Manifest, RunFolder
 from harness.core.errors import HarnessError, StoreError, UserError
 from harness.core.records import ArmId
-from harness.recommendation.records import RunResults, read_results
+from harness.recommendation.records import RunResults
+from harness.recommendation.store import read_results
 
 State = Literal["complete", "unfinished", "no results", "damaged"]
 """'unfinished' has results and no manifest: it was reopened, or it stopped between the two."""

@@ -8,7 +8,7 @@ import pytest
 
 from harness.bakeoff.run_folder import find_run
 from harness.core.wording import percent
-from harness.recommendation.records import read_results
+from harness.recommendation.store import read_results
 from harness.report.topics.decision import answer_words
 from tests.dashboards.conftest import Open, words
 

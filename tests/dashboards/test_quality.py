@@ -11,7 +11,7 @@ from harness.bakeoff.run_folder import find_run
 from harness.core.wording import percent
 from harness.curve.records import LearningCurves
 from harness.curve.run import write_curves
-from harness.recommendation.records import read_results
+from harness.recommendation.store import read_results
 from tests.dashboards.conftest import Open, words
 from tests.harness.cli.test_freshness import documents
 from tests.harness.curve.test_fit import curve, exact

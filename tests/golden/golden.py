@@ -29,8 +29,9 @@ from harness.core.context import Context, Quiet
 from harness.core.errors import HarnessError
 from harness.core.serial import encode
 from harness.recommendation.conclude import conclude_again
-from harness.recommendation.records import RunResults, read_results
+from harness.recommendation.records import RunResults
 from harness.recommendation.run import stored_looks
+from harness.recommendation.store import read_results
 from harness.report.context import ReportContext
 from harness.report.document import Block, Bullets, Fact, Facts, Paragraph, RecommendationBlock, plain
 from harness.report.run_document import run_document

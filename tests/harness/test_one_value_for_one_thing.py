@@ -27,7 +27,8 @@ from harness.bakeoff.run_folder import RunFolder
 from harness.core.serial import decode
 from harness.core.wording import money, percent, short_money
 from harness.money.records import ArmForecast
-from harness.recommendation.records import RunResults, read_results
+from harness.recommendation.records import RunResults
+from harness.recommendation.store import read_results
 from harness.report.context import ReportContext
 from harness.report.files import export_run
 from harness.report.run_document import run_document

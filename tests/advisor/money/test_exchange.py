@@ -8,7 +8,8 @@ from decimal import Decimal as D
 
 import pytest
 
-from advisor.money.money import CostError, from_usd, parse_rate, reference_rate, to_usd
+from advisor.money.money import CostError, from_usd, parse_rate, to_usd
+from advisor.money.price_sources import reference_rate
 
 BANK = pytest.mark.skipif(
     importlib.util.find_spec("currency_converter") is None, reason="currencyconverter is not installed"

@@ -16,7 +16,6 @@ from harness.bakeoff.reopen import reopened
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import StoreError
 from harness.recommendation.mistakes import ErrorsRequest, arm_errors
-from harness.recommendation.records import read_results
 from harness.recommendation.run import (
     check_robustness,
     closed_results,
@@ -27,6 +26,7 @@ from harness.recommendation.run import (
     start_bakeoff,
     store_again,
 )
+from harness.recommendation.store import read_results
 from harness.report.files import export_run
 from harness.report.run_view import open_page
 from harness.robustness.run import RobustnessRequest

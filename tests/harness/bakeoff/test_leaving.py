@@ -30,8 +30,8 @@ from harness.load.run import LoadRequest
 from harness.models.base import ChatRequest
 from harness.models.open import open_chat
 from harness.models.settings import ModelSettings
-from harness.recommendation.records import read_results
 from harness.recommendation.run import measure_load, run_bakeoff
+from harness.recommendation.store import read_results
 from harness.report.context import ReportContext
 from harness.report.topics.sources import risks_section
 from tests.harness.bakeoff.test_budget_of_a_run import NOW, context

@@ -17,8 +17,9 @@ from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun, UsageError
 from harness.core.machine import MachineUse
-from harness.recommendation.records import RunResults, read_results
+from harness.recommendation.records import RunResults
 from harness.recommendation.run import closed_results, start_bakeoff, time_again
+from harness.recommendation.store import read_results
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
 
 __all__ = ["shop", "tickets"]

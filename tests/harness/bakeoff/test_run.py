@@ -27,8 +27,9 @@ from harness.core.errors import DataError, IncompleteRun, TrainingError, UsageEr
 from harness.core.records import FailureKind, Outcome
 from harness.core.serial import encode
 from harness.recommendation.conclude import conclude
-from harness.recommendation.records import RunResults, read_results
+from harness.recommendation.records import RunResults
 from harness.recommendation.run import compare_two, rescore, run_bakeoff, start_bakeoff
+from harness.recommendation.store import read_results
 from harness.report.files import export_run
 from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder

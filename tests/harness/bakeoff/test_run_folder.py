@@ -16,7 +16,7 @@ from harness.bakeoff.run_folder import DataFacts, RunFolder, count_looks, create
 from harness.core.environment import describe_environment
 from harness.core.errors import IncompleteRun, StoreError, UsageError
 from harness.core.files import write_atomically
-from harness.recommendation.records import read_results, write_results
+from harness.recommendation.store import read_results, write_results
 from tests.support.people import as_nobody, let_in
 from tests.support.results import run_results
 from tests.support.tickets import evalset

@@ -10,7 +10,7 @@ import pytest
 
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.serial import decode
-from harness.recommendation.records import read_results
+from harness.recommendation.store import read_results
 from harness.shipping.adapters import open_registry, shelved_as
 from harness.training.tuned_model import AdapterVersion
 from tests.harness.bakeoff.test_run import context

@@ -12,7 +12,7 @@ import pytest
 
 from harness.bakeoff import run as pipeline
 from harness.bakeoff.run_folder import find_run
-from harness.recommendation.records import read_results
+from harness.recommendation.store import read_results
 from tests.support.desk import Command, flags, write_tickets
 from tests.support.results import printed_results
 

@@ -18,7 +18,8 @@ from harness.core.records import Artefact, Conversation
 from harness.core.serial import decode
 from harness.freshness.records import Drill, Group, Moment, Upkeep
 from harness.models.base import ChatReply, ChatRequest
-from harness.recommendation.records import ReasonKind, read_results
+from harness.recommendation.records import ReasonKind
+from harness.recommendation.store import read_results
 from tests.support.desk import Command, write_tickets
 from tests.support.doubles import ScriptedChat, ScriptedTuner
 

@@ -13,7 +13,7 @@ import yaml
 
 from advisor.options import Option
 from harness.bakeoff.run_folder import find_run
-from harness.recommendation.records import read_results
+from harness.recommendation.store import read_results
 from harness.tasks.field_breakdown import FieldBreakdown
 from tests.support.desk import Command
 from tests.support.scripted_server import Reply, completion, scripted

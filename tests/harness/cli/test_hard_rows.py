@@ -13,7 +13,7 @@ import yaml
 
 from harness.bakeoff.run_folder import find_run
 from harness.models.local import transformers_chat
-from harness.recommendation.records import read_results
+from harness.recommendation.store import read_results
 from harness.training import tuner
 from harness.training.encoder import session
 from tests.harness.bakeoff.test_run import answers

@@ -21,8 +21,9 @@ from harness.curve import run as curves
 from harness.curve.records import CurveNote, LearningCurves, Reach
 from harness.curve.run import CurveRequest, curves_of_plan, curves_of_run, read_curves
 from harness.models.remembering import KnownTexts
-from harness.recommendation.records import RunResults, read_results
+from harness.recommendation.records import RunResults
 from harness.recommendation.run import start_bakeoff
+from harness.recommendation.store import read_results
 from tests.harness.bakeoff.test_run import Shop, context, plan
 from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedTuner, WordEmbedder

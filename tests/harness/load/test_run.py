@@ -172,8 +172,8 @@ def test_the_slots_are_doubled_until_it_is_full_and_the_rate_says_how_many_machi
     """An endpoint that answers two at a time in 20 ms: about 100 a second, four slots bring no more."""
     import threading
 
-    from harness.recommendation.records import read_results
     from harness.recommendation.run import measure_load
+    from harness.recommendation.store import read_results
 
     two = threading.Semaphore(2)
 

@@ -25,8 +25,9 @@ from harness.money.forecast import outlook
 from harness.money.of_run import _retirement, incumbent_of, inputs_of
 from harness.money.records import CostForecast
 from harness.money.what_if import what_if
-from harness.recommendation.records import RunResults, read_results
+from harness.recommendation.records import RunResults
 from harness.recommendation.run import rescore, start_bakeoff
+from harness.recommendation.store import read_results
 from harness.report.run_document import run_document
 from tests.harness.bakeoff.test_run import Shop, context, plan
 from tests.support.business import business, grounds, results, today

@@ -21,7 +21,7 @@ from harness.bakeoff.browse import (
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import StoreError
 from harness.core.records import Completion, Failure, FailureKind, Timing
-from harness.recommendation.records import read_results
+from harness.recommendation.store import read_results
 from harness.report.run_view import open_page, progress_of, stamp_of
 from tests.support.pages import make_run
 

@@ -18,8 +18,8 @@ from harness.bakeoff.run_folder import INJECTED
 from harness.core.errors import UsageError
 from harness.core.records import Choices, Completion, Item, Timing
 from harness.models.base import ChatReply, ChatRequest
-from harness.recommendation.records import read_results
 from harness.recommendation.run import check_robustness, rescore, start_bakeoff
+from harness.recommendation.store import read_results
 from harness.report.run_document import run_document
 from harness.report.text import render_text
 from harness.report.topics.robustness import robustness_sentences

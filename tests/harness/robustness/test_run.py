@@ -13,8 +13,9 @@ from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import DataError, UsageError
 from harness.core.records import Item
 from harness.data.load import out_of_scope_of, read_out_of_scope
-from harness.recommendation.records import RunResults, read_results
+from harness.recommendation.records import RunResults
 from harness.recommendation.run import check_robustness, rescore, start_bakeoff
+from harness.recommendation.store import read_results
 from harness.report.topics.robustness import robustness_sentences
 from harness.robustness.records import ArmRobustness
 from harness.robustness.run import RobustnessRequest

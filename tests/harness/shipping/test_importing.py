@@ -14,8 +14,8 @@ from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import DataError, IncompleteRun, UsageError
 from harness.core.records import ArmId
 from harness.core.serial import encode
-from harness.recommendation.records import read_results
 from harness.recommendation.run import import_into, rescore, run_bakeoff
+from harness.recommendation.store import read_results
 from harness.report.files import export_run
 from harness.report.run_document import run_document
 from harness.shipping.importing import ImportRequest, read_imports

@@ -11,7 +11,7 @@ import pytest
 
 from harness.core.errors import UsageError
 from harness.core.records import Message
-from harness.recommendation.records import recommended_arm
+from harness.recommendation.store import recommended_arm
 from harness.shipping.exporting import ExportRequest, export_shipped, read_export
 from harness.shipping.parity import check_export
 from harness.shipping.serve.service import HANDED_OVER, Service
