@@ -36,7 +36,6 @@ from harness.report.document import Cell, Column, Row, Table
 from harness.report.svg import cut
 
 PREVIEW_ROWS, PREVIEW_CHARS = 5, 160
-FAST = ("floor", "neighbours", "linear")
 CASE, ARRIVED = "case-to-test", "arrived-with-a-case"
 OWN = "my own table"
 ENDINGS = ("csv", "tsv", "txt", "jsonl", "json", "gz", "xlsx", "xlsb", "xls", "ods", "parquet")

@@ -86,8 +86,3 @@ def _asked_for(names: list[str]) -> str:
         if len(found) == 1:
             return found[0]
     return names[0]
-
-
-def choose(name: str) -> None:
-    """Show this run from now on; for callbacks."""
-    st.session_state[KEY] = name

@@ -56,7 +56,6 @@ TABS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Test it", ()),
 )
 """What lies behind the answer, each tab with the keys of its sections; none of them is the way to a test."""
-SHOWN = 3  # open questions shown before 'more'
 CAN_WRITE_PDF = find_spec("typst") is not None
 
 
@@ -310,7 +309,7 @@ def show() -> None:
             st.text(str(fault))
         return
     test = measuring(case, "CASE.yaml")
-    document = advice_document(advice, _midnight(), test)
+    document = advice_document(advice, datetime.combine(date.today(), time(), UTC), test)
     sections = {section.key: section for section in document.sections}
     near, far = _in_sight(sections["decision"])
     ways = ways_section(advice)
@@ -327,11 +326,6 @@ def show() -> None:
                 take_away(case_text, test, labels=asks_for_labels(case))
             found = {**sections, "decision": far, "ways": ways}
             blocks.show(*(found[key] for key in keys if key in found), writer=writer)
-
-
-def _midnight() -> datetime:
-    """The day whose prices are taken, as a document's time."""
-    return datetime.combine(date.today(), time(), UTC)
 
 
 pieces.heading(

@@ -34,7 +34,6 @@ WAITED = 0.10
 STARVED = 0.7
 _AT_WORK = 0.02  # of the CPUs; below it nobody else is at work
 _LONG_S = 20.0  # from which a pass moves the 1-minute load average enough to be read from it
-_TIMED = "calls and machines"  # the group of a month that holds the seconds of queries
 _COUNTED_S = 1.0  # a shorter pass can be late by chance once
 
 

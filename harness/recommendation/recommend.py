@@ -417,7 +417,7 @@ def _risks(arm: ArmResult, found: Found) -> Iterator[Risk]:
             yield Risk(kind=RiskKind.HARDER_REST, arm=arm.arm, worse=worse)
     if accuracy.low is None or accuracy.high is None or accuracy.high - accuracy.low > 2 * WIDE:
         yield Risk(kind=RiskKind.WIDE, arm=arm.arm, estimate=accuracy)
-    trained = _trained_part(arm, found)
+    trained = next(iter(found.results.parts(arm.arm)), arm)
     if trained.arm.option.traits.tuned and len(trained.seeds) <= 1:
         yield Risk(kind=RiskKind.ONE_TRAINING, arm=trained.arm)
     yield from _assumed(found.months.get(arm.arm))
@@ -431,10 +431,6 @@ def _if_worse(arm: ArmId | None, found: Found) -> tuple[IfTodayIsWorse, ...]:
     """What becomes of the route to today's way, where that is the arm, if today's way does worse."""
     route = found.results.route_to_today
     return route.if_worse if arm is not None and arm.to_today and route is not None else ()
-
-
-def _trained_part(arm: ArmResult, found: Found) -> ArmResult:
-    return next(iter(found.results.parts(arm.arm)), arm)
 
 
 def _assumed(month: ArmForecast | None) -> Iterator[Risk]:

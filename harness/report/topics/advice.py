@@ -144,9 +144,9 @@ def advice_document(advice: Advice, day: datetime, command: str = "", branding: 
     c = AdviceContext(advice=advice, currency=_currency(advice, branding), command=command)
     sections = (
         _decision(c),
-        _options(c),
+        section("options", "The options, ranked: predicted", _accuracy_chart(c.advice)),
         _figures(c),
-        _costs(c),
+        section("money", "Money: predicted costs, everything counted", _cost_chart(c)),
         _change(c),
         _reasons(c),
         _ruled_out(c),
@@ -279,10 +279,6 @@ def _saving(c: AdviceContext, found: OptionPrediction) -> tuple[Fact, ...]:
     )
 
 
-def _options(c: AdviceContext) -> Section:
-    return section("options", "The options, ranked: predicted", _accuracy_chart(c.advice))
-
-
 def _figures(c: AdviceContext) -> Section:
     """Every ranked option in a table; where there are pages, on the first one if that has room."""
     ranked = [option for option in c.advice.options if option.place is not None]
@@ -370,10 +366,6 @@ def _accuracy_chart(advice: Advice) -> Chart | None:
         "Predicted share of right answers: the range that is published for such tasks.",
         sources=tuple(cited),
     )
-
-
-def _costs(c: AdviceContext) -> Section:
-    return section("money", "Money: predicted costs, everything counted", _cost_chart(c))
 
 
 def _cost_chart(c: AdviceContext) -> Chart | None:

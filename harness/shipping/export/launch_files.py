@@ -155,15 +155,22 @@ def merged_files(launch: Launch) -> dict[str, str]:
     """File name -> text, for a folder with merged weights."""
     return {
         "Modelfile": modelfile(launch),
-        "vllm.sh": _vllm_merged(launch),
-        "tgi.sh": _tgi_merged(launch),
+        "vllm.sh": _script("exec " + " ".join(vllm_words(launch.name, '"$here"', "", 0, _PORT))),
+        "tgi.sh": _script(_tgi('-v "$here":/model:ro', "", "/model")),
         **_client_files(launch),
     }
 
 
 def gguf_files(launch: Launch) -> dict[str, str]:
     """File name -> text, for a folder with a GGUF file."""
-    return {"Modelfile": modelfile(launch), "llamacpp.sh": _llamacpp(launch), **_client_files(launch)}
+    return {
+        "Modelfile": modelfile(launch),
+        "llamacpp.sh": _script(
+            f'exec llama-server --model "$here/{launch.gguf}" --alias {launch.name} '
+            f"--host 127.0.0.1 --port {_PORT} --jinja"
+        ),
+        **_client_files(launch),
+    }
 
 
 def _client_files(launch: Launch) -> dict[str, str]:
@@ -250,10 +257,6 @@ def _vllm_adapter(launch: Launch) -> str:
     return _script(_base_note(launch), ': "${BASE:?set BASE to the base model}"', "exec " + " ".join(words))
 
 
-def _vllm_merged(launch: Launch) -> str:
-    return _script("exec " + " ".join(vllm_words(launch.name, '"$here"', "", 0, _PORT)))
-
-
 def _tgi(volume: str, more: str, model: str) -> str:
     image = "${TGI_IMAGE:-ghcr.io/huggingface/text-generation-inference:latest}"
     return (
@@ -269,15 +272,4 @@ def _tgi_adapter(launch: Launch) -> str:
         _base_note(launch) + ", a folder here",
         ': "${BASE:?set BASE to the base model\'s folder}"',
         _tgi(volumes, adapter, "/base"),
-    )
-
-
-def _tgi_merged(launch: Launch) -> str:
-    return _script(_tgi('-v "$here":/model:ro', "", "/model"))
-
-
-def _llamacpp(launch: Launch) -> str:
-    return _script(
-        f'exec llama-server --model "$here/{launch.gguf}" --alias {launch.name} '
-        f"--host 127.0.0.1 --port {_PORT} --jinja"
     )
