@@ -18,7 +18,7 @@ from advisor.money.change_rate import MeasuredUpdate
 from advisor.money.ledger import LedgerLine, PriceBasis, line, query_cost, scaled
 from advisor.money.machines import Machine, find_machine
 from advisor.money.money import Scenario
-from advisor.money.price import Price
+from advisor.money.price_book import Price
 from advisor.money.tco import Tco
 from advisor.money.training import Labels, OwnTraining, label_lines, training_lines
 from advisor.money.usage import CountedBy, Usage

@@ -46,7 +46,7 @@ from advisor.advice import (
 from advisor.assumed import Assumptions, assumed_in, resolve, today_range
 from advisor.case import AnswerKind, UseCase, asks_for_labels, facts_needed, must_self_host
 from advisor.economics import Market
-from advisor.flips import find_flips, find_open_questions
+from advisor.flips import find_dominant, find_flips, find_open_questions, find_runner_up, find_tries
 from advisor.judge import BrokenLimit, Judge, Standing, chance, kept
 from advisor.money.inputs import plus, times
 from advisor.money.money import MoneyRange, Range, Scenario, spanning, total
@@ -63,7 +63,6 @@ from advisor.predict import (
 from advisor.reasons import three_reasons
 from advisor.rubric.rubric import Bands, Rubric
 from advisor.rubric.scoring import OptionScores, band_of, between, combines, contributions, leads
-from advisor.settling import find_dominant, find_runner_up, find_tries
 from advisor.ways import fitting, way_cost
 
 EVALUATION_SHARE = 0.3

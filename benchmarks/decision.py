@@ -32,8 +32,7 @@ from advisor.stats.paired import Relation
 from advisor.stats.power import Design
 from advisor.stats.special import two_sided_z
 from harness.bakeoff.compare import Aim, compared
-from harness.bakeoff.decide import Case, decide, pairs_to_compare
-from harness.bakeoff.limit_checks import floor_check
+from harness.bakeoff.limit_checks import Case, decide, floor_check, pairs_to_compare
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import Answer, ArmResult, Comparison, Cost, Latency, LimitState, Money, Quality
 from harness.core.records import ArmId, Estimate, Fitted, PriceBasis

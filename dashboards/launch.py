@@ -21,9 +21,8 @@ from dashboards import blocks, jobs, markup, pieces, state
 from dashboards.jobs import JobState
 from harness.bakeoff.evalset import kind_of
 from harness.bakeoff.plan import dump_plan
-from harness.bakeoff.planning import EMBEDDED_CHAT, PlanRequest, draft
+from harness.bakeoff.planning import EMBEDDED_CHAT, NOTHING_STATED, PlanRequest, StatedMoney, draft
 from harness.bakeoff.preflight import leaving_lines, preflight
-from harness.bakeoff.stated import NOTHING_STATED, StatedMoney
 from harness.core.context import PersonalData
 from harness.core.errors import UserError
 from harness.core.wording import one_line, seconds

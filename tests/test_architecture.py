@@ -44,10 +44,7 @@ LOADERS = {
 PURE = {
     *(f"tasks/{name}" for name in ("base", "classification", "kinds", "label_breakdown", "labels")),
     *(f"tasks/{name}" for name in ("measures", "scored")),
-    *(
-        f"bakeoff/{name}"
-        for name in ("business", "decide", "diagnosis", "plan", "results", "busy", "compare")
-    ),
+    *(f"bakeoff/{name}" for name in ("business", "diagnosis", "plan", "results", "busy", "compare")),
     *(
         f"bakeoff/{name}"
         for name in ("between_runs", "cost", "diagnose", "latency", "limit_checks", "outside")

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from advisor.money import money
-from advisor.money.price import Price, PriceStatus, Rates, rates_for
+from advisor.money.price_book import Price, PriceStatus, Rates, rates_for
 from advisor.money.usage import CountedBy, Usage
 
 MTOK = Decimal(1_000_000)

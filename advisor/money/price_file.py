@@ -14,8 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from advisor.money.money import CostError, ExchangeRate, decimal, to_usd, typed
-from advisor.money.price import DatedRates, LongContext, Rates, Schedule
-from advisor.money.price_book import split_model
+from advisor.money.price_book import DatedRates, LongContext, Rates, Schedule, split_model
 from advisor.reading import Unreadable, parse_yaml, read_text
 
 PROVIDER_ALIASES = {

@@ -22,8 +22,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.money.money import FX_EXAMPLE, CostError, ExchangeRate
-from advisor.money.price import RATE_NAMES, Context, Crosscheck, DatedRates, LongContext, Rates, Schedule
-from advisor.money.price_book import PriceBook, PriceLayer
+from advisor.money.price_book import (
+    RATE_NAMES,
+    Context,
+    Crosscheck,
+    DatedRates,
+    LongContext,
+    PriceBook,
+    PriceLayer,
+    Rates,
+    Schedule,
+)
 from advisor.money.price_file import PROVIDER_ALIASES, WrittenPrices, load_price_file, parse_override
 
 if TYPE_CHECKING:

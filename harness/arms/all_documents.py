@@ -10,8 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.arms.asking import Answers, ask_all, ask_one, model_config
-from harness.arms.base import Explained, Material
+from harness.arms.base import Answers, Explained, Material, ask_all, ask_one, model_config
 from harness.core.errors import DataError
 from harness.core.records import (
     ArmId,

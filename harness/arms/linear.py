@@ -17,8 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.money.usage import Usage
-from harness.arms.asking import model_facts
-from harness.arms.base import KEPT, Material, WithoutLanguageModel, folds, items_digest, shared_time
+from harness.arms.base import (
+    KEPT,
+    Material,
+    WithoutLanguageModel,
+    folds,
+    items_digest,
+    model_facts,
+    shared_time,
+)
 from harness.core.artefacts import LinearArtefact
 from harness.core.errors import DataError, ModelUnavailable, StoreError, needs
 from harness.core.files import sha256_of, sha256_or_missing, written_whole

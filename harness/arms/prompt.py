@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.arms.asking import Answers, ask_all, ask_one, model_config
-from harness.arms.base import Explained, Material
+from harness.arms.base import Answers, Explained, Material, ask_all, ask_one, model_config
 from harness.core.records import ArmId, Fitted, Item, ModelIdentity, Outcome
 from harness.models.base import ChatModel
 from harness.tasks.base import Task

@@ -9,8 +9,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.arms.asking import Answers, Tried, ask_all, ask_one, found_meanwhile, model_config
-from harness.arms.base import Explained, Material, items_digest, score_on
+from harness.arms.base import (
+    Answers,
+    Explained,
+    Material,
+    Tried,
+    ask_all,
+    ask_one,
+    found_meanwhile,
+    items_digest,
+    model_config,
+    score_on,
+)
 from harness.arms.retrieve import RetrieveSettings, spread
 from harness.arms.searching import Searching
 from harness.core.records import ArmId, Fitted, Item, ModelIdentity, Neighbour, Outcome

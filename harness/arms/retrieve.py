@@ -16,8 +16,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from harness.arms.asking import Answers, Tried, ask_all, ask_one, found_meanwhile, model_config
-from harness.arms.base import Explained, Material, Say, items_digest, score_on
+from harness.arms.base import (
+    Answers,
+    Explained,
+    Material,
+    Say,
+    Tried,
+    ask_all,
+    ask_one,
+    found_meanwhile,
+    items_digest,
+    model_config,
+    score_on,
+)
 from harness.arms.neighbour_values import NeighbourValues
 from harness.core.records import (
     AnswerForm,

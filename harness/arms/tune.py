@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from advisor.options import Option
-from harness.arms.asking import Answers, ask_all, ask_one, held_facts
-from harness.arms.base import Explained, Material, Say
+from harness.arms.base import Answers, Explained, Material, Say, ask_all, ask_one, held_facts
 from harness.arms.drafted import Drafted, Drafts
 from harness.core.records import (
     ArmId,

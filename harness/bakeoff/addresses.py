@@ -33,7 +33,7 @@ def check_addresses(plan: ExperimentPlan, context: Context) -> None:
         MissingExtra: a hub model needs a package that is not installed.
         UsageError: for arms whose host is not where the plan's data may go.
     """
-    from harness.models.api.vectors import place_of  # late: it loads what calls over the network need
+    from harness.models.api.embedding import place_of  # late: it loads what calls over the network need
 
     check_residency(plan, context)
     for model, address in served_searches(plan):
@@ -92,7 +92,7 @@ def _search_identity(found: tuple[tuple[str, str], ...]) -> ModelIdentity | None
 
 def search_hosts(arm: ArmPlan, plan: ExperimentPlan, context: Context) -> tuple[str, ...]:
     """The hosts that texts of an arm leave this machine for to be embedded or ranked; none of one's own."""
-    from harness.models.api.vectors import place_of  # late: it loads what calls over the network need
+    from harness.models.api.embedding import place_of  # late: it loads what calls over the network need
 
     embedded = _embeds(plan) if embeds(arm) else ()
     asked = (*embedded, *(_ranks(plan) if arm.option is Option.RETRIEVE else ()))

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from advisor.money.ledger import total_usd
-from advisor.money.price import Price
+from advisor.money.price_book import Price
 from harness.arms.base import Arm, canonical, config_digest
 from harness.bakeoff.cost import cost_lines
 from harness.bakeoff.journal import Journal, Lane, Pass, examine, salvage

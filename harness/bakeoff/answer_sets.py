@@ -9,7 +9,7 @@ from typing import get_args
 
 from advisor.money.price_book import PriceBook
 from advisor.options import Option
-from harness.bakeoff.documents import stored_passages
+from harness.bakeoff.evalset import stored_passages
 from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import open_book

@@ -28,8 +28,8 @@ from harness.arms.tune import Examples, Shows, TuneArm, Tuner
 from harness.arms.tuned_reading import Lessons, Passages
 from harness.bakeoff.addresses import embedding_identity, ranking_identity
 from harness.bakeoff.budget import RunBudget
-from harness.bakeoff.documents import open_passages
 from harness.bakeoff.drafts import drafts_of
+from harness.bakeoff.evalset import open_passages
 from harness.bakeoff.hosted_tuning import Guards, hosted_tuner, is_hosted
 from harness.bakeoff.leaving import Leaving
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan

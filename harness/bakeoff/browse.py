@@ -17,7 +17,7 @@ from advisor.money.usage import Usage
 from advisor.options import Option
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.between_runs import item_answers
-from harness.bakeoff.documents import stored_passages
+from harness.bakeoff.evalset import stored_passages
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.results import BakeoffResults
 from harness.bakeoff.run_folder import RunFolder

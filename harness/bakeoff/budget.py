@@ -19,8 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from advisor.money.ledger import MTOK, query_cost, search_cost, total_usd
-from advisor.money.price import Price, Rates
-from advisor.money.price_book import PriceBook
+from advisor.money.price_book import Price, PriceBook, Rates
 from advisor.money.usage import Usage
 from harness.bakeoff.addresses import embedding_identity, ranking_identity, served_identity
 from harness.bakeoff.journal_sync import turn_at

@@ -23,7 +23,7 @@ from advisor.money.ledger import (
     total_usd,
 )
 from advisor.money.machines import Machine
-from advisor.money.price import Price
+from advisor.money.price_book import Price
 from advisor.money.usage import CountedBy, Usage
 from harness.bakeoff.results import Cost
 from harness.core.records import Completion, Estimate, Failure, ModelIdentity, Outcome

@@ -8,7 +8,7 @@ from pathlib import Path
 from advisor.options import Option
 from harness.arms.drafted import Drafts, DraftSettings
 from harness.bakeoff.addresses import served_identity
-from harness.bakeoff.documents import open_passages
+from harness.bakeoff.evalset import open_passages
 from harness.bakeoff.hosted_tuning import is_hosted
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.core.context import Context

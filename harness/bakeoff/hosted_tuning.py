@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from advisor.money.money import UnknownPrice
-from advisor.money.price import Price
+from advisor.money.price_book import Price
 from harness.bakeoff.addresses import is_served
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.prices import open_book

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from advisor.options import Option
 from harness.bakeoff.addresses import embedding_identity, host_outside, search_hosts
-from harness.bakeoff.documents import open_passages
+from harness.bakeoff.evalset import open_passages
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.run_folder import PLACEHOLDERS, PRIVACY, RunFolder
 from harness.core.context import Context, PersonalData

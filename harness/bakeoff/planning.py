@@ -1,14 +1,16 @@
 """From a command line, and a use case where one is named, to a plan, before any arm sees data.
 
-With a time budget the plan is sized to this machine: it is timed once, then the number of training
-epochs and of test items is fixed in the plan. After that nothing depends on the clock, so that the
-plan gives the same answers again.
+With a time budget the plan is sized to this machine: it is timed once, then the number of training epochs
+and of test items is fixed in the plan. After that nothing depends on the clock, so that the plan gives the
+same answers again. What is stated of money is laid over the plan: its figures, and assumed ranges for all
+others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from advisor.case import AnswerKind, GeneralModel, Residency, UseCase, asks_for_
 from advisor.commands import CommandPrices, advise, open_market
 from advisor.economics import named_machine
 from advisor.errors import CaseError
-from advisor.money.money import CostError
+from advisor.money.money import CostError, ExchangeRate
 from advisor.options import ADVISED, BY_DEFAULT, Option, TaskKind, Way
 from advisor.predict import predict
 from advisor.rubric.rubric import load_bands
@@ -28,7 +30,6 @@ from harness.bakeoff.evalset import kind_of
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.prices import check_price_day
 from harness.bakeoff.sizing import CANDIDATES, FEW_OUT_OF_SCOPE, TRIED, Sized, size_plan, time_machine
-from harness.bakeoff.stated import NOTHING_STATED, StatedMoney, laid_over
 from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.records import TODAY
@@ -37,6 +38,70 @@ from harness.models.resolve import Provider, resolve
 from harness.models.settings import ModelSettings
 from harness.models.tuning_api.providers import provider_of
 from harness.training.settings import EncoderPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedMoney:
+    """Figures that a plan does not hold yet, or that replace its own; None leaves the plan's.
+
+    Attributes:
+        machine: what runs here, or on a server here, runs on.
+        volume: queries a month.
+        today_cost: of an item today, in the currency of the plan.
+        today_accuracy: share of right answers today.
+        wrong_answer_usd: what a wrong answer costs, in dollars.
+        exchange: of the currency a reader is shown.
+    """
+
+    machine: str = ""
+    machine_hour_usd: Decimal | None = None
+    volume: int | None = None
+    today_cost: Decimal | None = None
+    today_accuracy: float | None = None
+    wrong_answer_usd: Decimal | None = None
+    exchange: ExchangeRate | None = None
+
+    @property
+    def of_business(self) -> bool:
+        """Whether anything is stated beyond the machine."""
+        given = (self.volume, self.today_cost, self.today_accuracy, self.wrong_answer_usd, self.exchange)
+        return any(value is not None for value in given)
+
+
+NOTHING_STATED = StatedMoney()
+
+
+def laid_over(raw: Mapping[str, Any], stated: StatedMoney) -> dict[str, Any]:
+    """A raw plan with the figures in it. What a month then hangs on beside them is assumed, and marked so."""
+    cost = {
+        "machine": stated.machine or None,
+        "machine_hour_usd": stated.machine_hour_usd,
+        "queries_per_month": stated.volume,
+        "wrong_answer_usd": stated.wrong_answer_usd,
+    }
+    found = {**raw, "cost": {**raw["cost"], **{name: v for name, v in cost.items() if v is not None}}}
+    if not stated.of_business:
+        return found
+    bare = UseCase(name="as stated", task=AnswerKind.CLASSIFICATION, needs_facts=False)
+    business = dict(raw.get("business") or business_part(bare, load_assumptions()))
+    if stated.volume is not None:
+        business["assumed"] = [one for one in business["assumed"] if one["field"] != "queries_per_month"]
+    if (rate := stated.exchange) is not None:
+        dated = {"per_usd": rate.per_usd, "as_of": rate.as_of, "source": rate.source}
+        business |= {"currency": rate.currency, "rate": dated}
+    today = {"usd_per_item": _dollars(stated.today_cost, business), "accuracy": stated.today_accuracy}
+    known = {name: value for name, value in today.items() if value is not None}
+    if known:
+        business["incumbent"] = {**(business.get("incumbent") or {}), **known}
+    return found | {"business": business}
+
+
+def _dollars(amount: Decimal | None, business: Mapping[str, Any]) -> Decimal | None:
+    rate = business.get("rate")
+    if amount is None or rate is None:
+        return amount
+    return amount / Decimal(str(rate["per_usd"]))
+
 
 _BILLIONS = {"smollm2-135m": 0.135}
 

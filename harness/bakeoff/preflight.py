@@ -24,8 +24,7 @@ from harness.bakeoff.addresses import (
     refused,
     served_identity,
 )
-from harness.bakeoff.documents import open_passages
-from harness.bakeoff.evalset import load_rows, out_of_scope_rows
+from harness.bakeoff.evalset import load_rows, open_passages, out_of_scope_rows
 from harness.bakeoff.leaving import texts_of
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.prices import by_tokens, open_book, token_price
@@ -36,8 +35,8 @@ from harness.core.wording import about_seconds, money, reach_sentence
 from harness.knowledge.passage_index import MAX_CHARS
 from harness.models.api.calls import answer_schema
 from harness.models.api.dialects.vectors import embedding_usage
+from harness.models.api.embedding import MOST_TEXTS, place_of
 from harness.models.api.library import key_variable
-from harness.models.api.vectors import MOST_TEXTS, place_of
 from harness.privacy.detect import ONLY_WHERE_SAID
 from harness.privacy.tally import Tally, tally
 from harness.tasks.kinds import task_of

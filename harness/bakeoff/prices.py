@@ -8,8 +8,7 @@ from pathlib import Path
 
 from advisor.money.machines import NO_MACHINE, Machine, find_machine, load_machines
 from advisor.money.money import CostError, UnknownPrice
-from advisor.money.price import Price, PriceStatus
-from advisor.money.price_book import PriceBook
+from advisor.money.price_book import Price, PriceBook, PriceStatus
 from advisor.money.price_sources import check_day, load_price_book
 from harness.bakeoff.addresses import embedding_identity, ranking_identity
 from harness.bakeoff.cost import ArmPrices, MachineRate, SearchPrices

@@ -18,8 +18,17 @@ from harness.bakeoff.busy import watched
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
-from harness.bakeoff.reopen import Conclude, manifest_of, reopened
-from harness.bakeoff.run import chunks_of, is_first, same_arm, same_rows, settle_on_dev, warm_up
+from harness.bakeoff.run import (
+    Conclude,
+    chunks_of,
+    is_first,
+    manifest_of,
+    reopened,
+    same_arm,
+    same_rows,
+    settle_on_dev,
+    warm_up,
+)
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context
 from harness.core.errors import UsageError

@@ -1,17 +1,21 @@
 """The bake-off: lock the plan, load the rows, run every arm, conclude, close the run.
 
-A run that stopped anywhere goes on from its journal: `run_bakeoff` on the same folder gives the same
-state as never stopping. The manifest is written last.
+A run that stopped anywhere goes on from its journal: `run_bakeoff` on the same folder gives the same state
+as never stopping. The manifest is written last. A finished run is opened for more, and closed again, the
+same way.
+
+How long a whole run still takes is what was forecast by arm, corrected by what the arms so far took.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from advisor.options import Option
 from harness.arms.base import (
@@ -27,20 +31,141 @@ from harness.bakeoff.addresses import check_addresses
 from harness.bakeoff.again import CONSENT, Again, ArmToAsk, asked_again, refuse, sound_journal
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.busy import watched
-from harness.bakeoff.documents import store_passages
+from harness.bakeoff.evalset import store_passages
 from harness.bakeoff.evalset import facts_of, load_rows, out_of_scope_rows
 from harness.bakeoff.journal import Journal, Lane, Pass
-from harness.bakeoff.looks import earlier_looks
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
-from harness.bakeoff.reopen import Conclude
 from harness.bakeoff.results import FailedArm
-from harness.bakeoff.run_folder import RunFolder, count_looks
-from harness.bakeoff.whole_run import WholeRun
-from harness.core.context import Context
+from harness.bakeoff.run_folder import FROM_JOURNAL, Manifest, RunFolder, count_looks
+from harness.core.context import Context, Progress
 from harness.core.environment import MemoryWatch, describe_environment
-from harness.core.errors import DataError, TrainingError, UsageError, UserError, command
+from harness.core.errors import DataError, IncompleteRun, TrainingError, UsageError, UserError, command
 from harness.core.records import ArmId, Completion, Evalset, FittedArm, Item, Passage
 from harness.tasks.kinds import task_of
+
+_LEAST_S, _EVERY_S = 5.0, 20.0
+_SLOWEST, _FASTEST = 5.0, 0.2  # how far what was seen may correct what was forecast
+
+
+class WholeRun:
+    """Tells a run's progress on, with the time that is left of all of it.
+
+    Args:
+        inner: what it is told to.
+        expected_s: seconds forecast by arm; stages of other names are part of the arm before.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self, inner: Progress, expected_s: Mapping[str, float], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._inner = inner
+        self._ahead = dict(expected_s)
+        self._clock = clock
+        self._now = ""  # the arm at work
+        self._now_s = 0.0
+        self._since = self._said = clock()
+        self._seen_s = self._forecast_s = 0.0
+
+    def stage(self, title: str, total: int | None) -> None:
+        """A new stage, and what is left of the run as it begins."""
+        arm = title.partition(": ")[0]
+        if arm in self._ahead:
+            self._finish()
+            self._now, self._now_s, self._since = arm, self._ahead.pop(arm), self._clock()
+        elif arm != self._now and not self._ahead:
+            self._finish()
+        self._said = self._clock()
+        words = self.left()
+        self._inner.stage(f"{title} ({words})" if words else title, total)
+
+    def advance(self, steps: int) -> None:
+        """So many steps done; now and then what is left of the run."""
+        self._inner.advance(steps)
+        if self._clock() - self._said > _EVERY_S:
+            self._said = self._clock()
+            self._inner.note(self.left())
+
+    def note(self, line: str) -> None:
+        """As it is."""
+        self._inner.note(line)
+
+    def waiting(self, line: str) -> None:
+        """As it is."""
+        self._inner.waiting(line)
+
+    def close(self) -> None:
+        """As it is."""
+        self._inner.close()
+
+    def left(self) -> str:
+        """What is left of the whole run, in words; '' where nothing was forecast."""
+        if not self._now and not self._ahead:
+            return ""
+        here = self._clock() - self._since if self._now else 0.0
+        factor = 1.0
+        if self._forecast_s > _LEAST_S:
+            factor = min(_SLOWEST, max(_FASTEST, self._seen_s / self._forecast_s))
+        left_s = max(0.0, factor * self._now_s - here) + factor * sum(self._ahead.values())
+        return "under a minute left in all" if left_s < 50 else f"about {left_s / 60:.0f} min left in all"
+
+    def _finish(self) -> None:
+        if self._now:
+            self._seen_s += self._clock() - self._since
+            self._forecast_s += self._now_s
+            self._now = ""
+
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Conclude(Protocol[T_co]):
+    """Concludes a run that more was written into, and closes it again (`harness.recommendation.conclude`)."""
+
+    def __call__(self, folder: RunFolder, looks: int, closed: Manifest | None, context: Context) -> T_co:
+        """What the run concludes now; `looks` are reported, and `closed` is the manifest it had."""
+
+
+def manifest_of(folder: RunFolder) -> Manifest:
+    """The manifest of a finished run.
+
+    Raises:
+        IncompleteRun: if the run was not finished.
+    """
+    manifest = folder.manifest()
+    if manifest is None:
+        raise IncompleteRun(f"Run {folder.run_id} is not finished.", run=folder.command("resume"))
+    return manifest
+
+
+@contextlib.contextmanager
+def reopened(folder: RunFolder) -> Iterator[Manifest | None]:
+    """A run that more is written into: checked, then without its manifest until it is closed again.
+
+    Where that comes to nothing, the run is closed as it was. The manifest that is given is None for a run
+    that was not closed.
+
+    Raises:
+        StoreError: if anything was changed after the run was closed.
+    """
+    folder.check()
+    closed = folder.manifest()
+    folder.reopen()
+    try:
+        yield closed
+    except BaseException:
+        with contextlib.suppress(UserError, OSError):
+            if closed is not None and folder.as_it_was(closed, FROM_JOURNAL):
+                close_as_before(folder, closed)
+        raise
+
+
+def close_as_before(folder: RunFolder, closed: Manifest) -> None:
+    """Write the manifest anew, with the time and the machine that it named."""
+    folder.write_manifest(
+        finished_at=closed.finished_at, wall_s=closed.wall_s, environment=closed.environment
+    )
+
 
 T = TypeVar("T")
 Early = Callable[[Sequence[ArmId]], None]

@@ -16,10 +16,9 @@ from harness.bakeoff.busy import marked
 from harness.bakeoff.charged import charged, either_busy, latency_of, paid_busy, paid_lines
 from harness.bakeoff.compare import Aim, ItemValues, compare_arms
 from harness.bakeoff.cost import ledger_cost, measure_cost
-from harness.bakeoff.decide import decide, pairs_to_compare
 from harness.bakeoff.diagnose import diagnose
 from harness.bakeoff.latency import measure_latency, timed_seconds
-from harness.bakeoff.limit_checks import Held, RobustShares, check_limits
+from harness.bakeoff.limit_checks import Held, RobustShares, check_limits, decide, pairs_to_compare
 from harness.bakeoff.outside import cost_outside, latency_outside
 from harness.bakeoff.prices import prices_for
 from harness.bakeoff.quality import measure_quality, two_annotators

@@ -16,8 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advisor.options import Option
-from harness.arms.asking import Answers
-from harness.arms.base import Explained
+from harness.arms.base import Answers, Explained
 from harness.arms.retrieve import passes_of, rows_to_choose_on
 from harness.bakeoff.arm_factory import encoder_settings, recipe_for, rows_learnt
 from harness.bakeoff.evalset import load_rows

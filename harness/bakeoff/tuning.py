@@ -26,8 +26,7 @@ from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan, build_plan
 from harness.bakeoff.prices import with_stated_prices
 from harness.bakeoff.quality import measuring
-from harness.bakeoff.reopen import close_as_before, reopened
-from harness.bakeoff.run import settle_on_dev
+from harness.bakeoff.run import close_as_before, reopened, settle_on_dev
 from harness.bakeoff.run_folder import RunFolder, create_run
 from harness.core.context import Context
 from harness.core.environment import MemoryWatch, free_gib

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from advisor.grouped import grouped
+from harness.cli.finishing import read_plan, read_user_text, show
 from harness.cli.options import (
     AskAgain,
     CallOptions,
@@ -19,7 +20,6 @@ from harness.cli.options import (
     run_in,
     stoppable,
 )
-from harness.cli.show import read_plan, read_user_text, show
 from harness.cli.typed import a_number, arm_names, one_of, split_names, typed_amount
 from harness.core.errors import UsageError
 
@@ -47,7 +47,7 @@ def latency(
 ) -> None:
     """Time a run's arms again and update its results; no answer changes."""
     from harness.bakeoff.retiming import TimingRequest
-    from harness.cli.show import show_results
+    from harness.cli.finishing import show_results
     from harness.recommendation.run import time_again
 
     folder = run_in(calls.runs, name)

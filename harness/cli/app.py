@@ -24,7 +24,6 @@ from types import FrameType
 import typer
 
 from harness.cli import (
-    adapters,
     afterwards,
     artefacts,
     bakeoff,
@@ -34,7 +33,6 @@ from harness.cli import (
     probe,
     runs,
     serve,
-    tune,
     view,
 )
 from harness.core.errors import HarnessError, UsageError, command
@@ -185,7 +183,7 @@ app.command("freshness")(afterwards.freshness)
 app.command("latency")(afterwards.latency)
 app.command("load")(afterwards.load)
 app.command("track-record")(runs.track_record)
-app.command("tune")(tune.tune)
+app.command("tune")(artefacts.tune)
 app.command("export")(artefacts.export)
 app.command("import")(artefacts.import_)
 app.command("serve")(serve.serve)
@@ -193,7 +191,7 @@ app.command("doctor")(models.doctor)
 for _old, _new in RENAMED.items():
     app.command(_old, hidden=True, context_settings=_ANY)(renamed(_new))
 app.add_typer(models.app, name="models")
-app.add_typer(adapters.app, name="adapters")
+app.add_typer(artefacts.app, name="adapters")
 app.add_typer(knowledge.app, name="knowledge")
 
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.grouped import grouped
-from harness.cli.finishing import finish_run
+from harness.cli.finishing import finish_run, read_plan
 from harness.cli.options import AskAgain, DryRun, Json, ManyCallOptions, PlanOptions, RunName, run_in
-from harness.cli.show import read_plan
 from harness.cli.typed import MoneyStated, one_of
 from harness.core.errors import DataError, MissingExtra, StoreError, UsageError, command
 
@@ -116,8 +115,8 @@ def run(
 ) -> None:
     """Lock a plan and run it; figures given here replace the plan's."""
     from harness.bakeoff.plan import build_plan
+    from harness.bakeoff.planning import NOTHING_STATED, laid_over
     from harness.bakeoff.run_folder import homes_of
-    from harness.bakeoff.stated import NOTHING_STATED, laid_over
 
     read, stated = read_plan(plan_file), money.stated()
     if stated != NOTHING_STATED:

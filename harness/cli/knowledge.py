@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from advisor.grouped import grouped
+from harness.cli.finishing import show, show_json
 from harness.cli.options import CallOptions, HereOptions, Json, stoppable
-from harness.cli.show import show, show_json
 from harness.cli.typed import a_number, one_of
 
 app = typer.Typer(no_args_is_help=True, help="Index documents, keep the index up to date, and search in it.")

@@ -22,9 +22,8 @@ from harness.cli.typed import a_number, arm_names, one_of, split_names, typed_am
 from harness.core.errors import DataError, IncompleteRun, UsageError, command
 
 if TYPE_CHECKING:
-    from harness.bakeoff.planning import PlanRequest
+    from harness.bakeoff.planning import PlanRequest, StatedMoney
     from harness.bakeoff.run_folder import RunFolder
-    from harness.bakeoff.stated import StatedMoney
     from harness.core.context import Context
     from harness.shipping.registry.registry import Registry
 

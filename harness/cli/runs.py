@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.finishing import show, show_results
 from harness.cli.options import (
     DEFAULT_RUNS,
     CallOptions,
@@ -20,12 +21,11 @@ from harness.cli.options import (
     Runs,
     run_in,
 )
-from harness.cli.show import show, show_results
 from harness.cli.typed import a_number, arm_names, split_names
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.report.branding import Branding, Rate
+    from harness.report.context import Branding, Rate
     from harness.report.files import Advised
 
 
@@ -51,7 +51,7 @@ def make_branding(company: str, logo: Path | None, currency: str, stated: Rate |
         UsageError: for a logo or a currency that cannot be used.
     """
     from advisor.reading import Unreadable, read_bytes
-    from harness.report.branding import MOST_LOGO_BYTES, Branding, chosen_currency, image_kind
+    from harness.report.context import MOST_LOGO_BYTES, Branding, chosen_currency, image_kind
 
     data = b""
     if logo is not None:

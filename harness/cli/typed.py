@@ -16,7 +16,7 @@ from advisor.options import current_name
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.bakeoff.stated import StatedMoney
+    from harness.bakeoff.planning import StatedMoney
 
 
 def a_number(
@@ -164,7 +164,7 @@ class MoneyStated:
             UsageError: if an amount or a rate is none.
         """
         from advisor.money.money import CostError, parse_rate
-        from harness.bakeoff.stated import StatedMoney
+        from harness.bakeoff.planning import StatedMoney
 
         def amount(text: str | None, option: str) -> Decimal | None:
             return None if text is None else typed_amount(text, option)

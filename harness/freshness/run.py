@@ -34,7 +34,7 @@ from harness.arms.base import Arm, Material, items_digest
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of, open_embedder
 from harness.bakeoff.busy import busy_reason, watched
 from harness.bakeoff.cost import cost_lines
-from harness.bakeoff.documents import open_passages
+from harness.bakeoff.evalset import open_passages
 from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.prices import machine_of, open_book, prices_for, with_stated_prices

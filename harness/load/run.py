@@ -24,14 +24,21 @@ import numpy as np
 
 from advisor.options import Option
 from advisor.stats.intervals import Interval, quantile_interval
-from harness.arms.asking import Answers
-from harness.arms.base import Arm, Material
+from harness.arms.base import Answers, Arm, Material
 from harness.bakeoff.addresses import check_addresses
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
-from harness.bakeoff.reopen import Conclude, manifest_of, reopened
-from harness.bakeoff.run import dev_of, is_first, lane_config, same_arm, same_rows
+from harness.bakeoff.run import (
+    Conclude,
+    dev_of,
+    is_first,
+    lane_config,
+    manifest_of,
+    reopened,
+    same_arm,
+    same_rows,
+)
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context
 from harness.core.errors import UsageError

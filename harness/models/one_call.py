@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from advisor.money.ledger import query_cost, total_usd
 from advisor.money.money import UnknownPrice
-from advisor.money.price import Price
+from advisor.money.price_book import Price
 from advisor.money.price_sources import load_price_book
 from advisor.money.usage import BUCKETS, CountedBy, Usage
 from harness.core.records import Choices, Failure, FailureKind, Message

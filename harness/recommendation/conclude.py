@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from advisor.options import Option, TaskKind
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun, open_run, primary_lanes, read_lanes
 from harness.bakeoff.charged import charged
-from harness.bakeoff.decide import acceptable
-from harness.bakeoff.limit_checks import RobustShares
+from harness.bakeoff.limit_checks import RobustShares, acceptable
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.results import ArmResult, BakeoffResults
 from harness.bakeoff.run_folder import Manifest, RunFolder
@@ -22,14 +21,12 @@ from harness.core.records import ArmId
 from harness.freshness.store import drill_of
 from harness.load.records import ArmLoad
 from harness.load.store import loads_of
-from harness.money.frontier import calls_to_settle, frontier_gaps, published_for
-from harness.money.of_run import grounds_of, outlook_of
+from harness.money.of_run import calls_to_settle, frontier_gaps, grounds_of, outlook_of, published_for
 from harness.money.records import Grounds
-from harness.recommendation.choose import choose
+from harness.recommendation.choose import against_it, choose
 from harness.recommendation.recommend import Found, recommend
 from harness.recommendation.records import RunResults
 from harness.recommendation.store import together, write_results
-from harness.recommendation.worth import against_it
 from harness.robustness.checks import robustness_of
 from harness.robustness.records import ArmRobustness
 from harness.robustness.store import unseen_of

@@ -36,7 +36,15 @@ from harness.core.records import ArmId, Estimate, Finding, PriceBasis
 from harness.data.gate import REACH
 from harness.freshness.records import Drill
 from harness.money.records import ArmForecast, CostForecast, FrontierGap, Published
-from harness.recommendation.choose import A_MONTH, Choice, best_barred, certainty_of
+from harness.recommendation.choose import (
+    A_MONTH,
+    Choice,
+    best_barred,
+    certainty_of,
+    items_to_show,
+    labels_usd,
+    open_checks,
+)
 from harness.recommendation.records import (
     Action,
     Automation,
@@ -51,7 +59,6 @@ from harness.recommendation.records import (
     RiskKind,
     StepKind,
 )
-from harness.recommendation.worth import items_to_show, labels_usd, open_checks
 
 WIDE = 0.05
 OWN_ROWS = "the user's own file"

@@ -20,9 +20,8 @@ from harness.bakeoff.between_runs import compare_runs as compare_scored
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import check_price_day, with_stated_prices
 from harness.bakeoff.quality import measuring
-from harness.bakeoff.reopen import manifest_of, reopened
 from harness.bakeoff.retiming import TimingRequest, time_arms
-from harness.bakeoff.run import Early, run_plan
+from harness.bakeoff.run import Early, manifest_of, reopened, run_plan
 from harness.bakeoff.run_folder import FROM_JOURNAL, RESULTS, RunFolder, count_looks, create_run
 from harness.core.context import Context
 from harness.core.errors import UsageError

@@ -1,26 +1,112 @@
-"""What a run's report is made of: its records, the reader's currency, and what each figure rests on. Pure."""
+"""What a run's report is made of: its records, currency, house, and what each figure rests on."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from advisor.money.ledger import Money
 from advisor.sentences import capital
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.results import ArmResult
 from harness.bakeoff.run_folder import Manifest
+from harness.core.errors import UsageError
 from harness.core.records import ArmId, Estimate, PriceBasis
 from harness.core.wording import USD, Currency, level, marked_money, money, money_range, short_money
 from harness.money.records import ArmForecast
 from harness.recommendation.records import RunResults
-from harness.report.branding import Rate, chosen_currency
 from harness.report.document import CommandOn, Span, on_run
 from harness.report.topics.cells import as_title, plain_name
 from harness.tasks.kinds import facts_of_kind
 from harness.tasks.records import Metric, Nouns
+
+MOST_LOGO_BYTES = 2_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branding:
+    """Company, logo and currency.
+
+    Attributes:
+        logo: an image as its bytes; empty for none. `logo_kind` is 'png', 'jpg' or 'svg'.
+        currency: None for the one that the use case asks for.
+    """
+
+    company: str = ""
+    logo: bytes = b""
+    logo_kind: str = ""
+    currency: Currency | None = None
+
+
+PLAIN = Branding()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What one US dollar buys in a currency, as a use case states it."""
+
+    code: str
+    per_usd: Decimal
+    source: str
+
+
+def chosen_currency(text: str, stated: Rate | None) -> Currency | None:
+    """The currency a user asks for: `USD`, `EUR` at the use case's own rate, or `EUR=0.92`.
+
+    Args:
+        text: '' leaves it to the use case: None.
+        stated: the use case's own rate.
+
+    Raises:
+        UsageError: for a code that is none, or without a rate: there is no built-in one.
+    """
+    if not text.strip():
+        return None
+    code, _, rate = (part.strip() for part in text.upper().partition("="))
+    if not re.fullmatch("[A-Z]{3}", code):
+        raise UsageError("--currency is no currency.", got=text, allowed="USD, EUR or EUR=0.92")
+    if rate:
+        return Currency(code=code, per_usd=_rate(rate, text), source="given with --currency")
+    if code == "USD":
+        return USD
+    if stated is not None and stated.code == code:
+        return Currency(code=code, per_usd=stated.per_usd, source=stated.source)
+    raise UsageError(
+        f"No exchange rate is known for {code}.",
+        allowed="the rate of the use case, or one given with the currency",
+        run=f"--currency {code}=RATE   # what one US dollar buys",
+    )
+
+
+def _rate(rate: str, text: str) -> Decimal:
+    try:
+        per_usd = Decimal(rate)
+    except InvalidOperation as error:
+        raise UsageError("--currency has no rate.", got=text, allowed="such as EUR=0.92") from error
+    if not per_usd.is_finite() or per_usd <= 0:
+        raise UsageError("An exchange rate must be above 0.", got=text)
+    return per_usd
+
+
+def image_kind(data: bytes) -> str:
+    """What kind of image these bytes are, by how they begin.
+
+    Raises:
+        UsageError: if it is none that a page can show, or too large.
+    """
+    if len(data) > MOST_LOGO_BYTES:
+        size = f"{len(data):,} bytes"
+        raise UsageError("The logo is too large.", got=size, allowed=f"at most {MOST_LOGO_BYTES:,} bytes")
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "jpg"
+    if b"<svg" in data[:2000]:
+        return "svg"
+    raise UsageError("The logo is no image that a page can show.", allowed="a PNG, JPEG or SVG file")
+
 
 MARKS = {
     PriceBasis.MEASURED: "",

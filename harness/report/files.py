@@ -16,7 +16,7 @@ from harness.core.errors import UsageError, command
 from harness.core.files import make_folder, write_atomically
 from harness.core.serial import encode
 from harness.recommendation.records import RunResults
-from harness.report.branding import PLAIN, Branding
+from harness.report.context import PLAIN, Branding
 from harness.report.document import Document, on_run
 from harness.report.run_document import run_document
 from harness.report.tables import answer_rows, arm_rows, csv_bytes, parquet_bytes, utf8

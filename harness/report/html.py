@@ -15,8 +15,8 @@ from importlib import resources
 from typing import assert_never
 
 from harness.core.wording import lines_of
-from harness.report.branding import PLAIN, Branding
 from harness.report.charts import NARROW, WIDE, IntervalChart, draw
+from harness.report.context import PLAIN, Branding
 from harness.report.document import (
     Block,
     Bullets,

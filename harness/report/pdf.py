@@ -21,8 +21,8 @@ from importlib import resources
 from typing import Any
 
 from harness.core.errors import UsageError, needs
-from harness.report.branding import PLAIN, Branding
 from harness.report.charts import draw
+from harness.report.context import PLAIN, Branding
 from harness.report.document import (
     FENCES,
     Chart,

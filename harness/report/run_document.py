@@ -13,8 +13,7 @@ from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.run_folder import Manifest
 from harness.core.records import ArmId
 from harness.recommendation.records import RunResults
-from harness.report.branding import PLAIN, Branding
-from harness.report.context import ReportContext, reader_currency
+from harness.report.context import PLAIN, Branding, ReportContext, reader_currency
 from harness.report.document import CommandOn, Document, Fact, Facts, Section, on_run, outside
 from harness.report.topics.arms import (
     accuracy_section,

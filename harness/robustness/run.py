@@ -20,17 +20,17 @@ from typing import TypeVar
 from advisor.options import Option, TaskKind
 from harness.arms.base import Arm
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
-from harness.bakeoff.documents import open_passages
-from harness.bakeoff.evalset import load_rows
+from harness.bakeoff.evalset import load_rows, open_passages
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import ArmPlan
 from harness.bakeoff.quality import measuring
-from harness.bakeoff.reopen import Conclude, reopened
 from harness.bakeoff.run import (
     Bakeoff,
+    Conclude,
     answer,
     answer_out_of_scope,
     is_first,
+    reopened,
     same_arm,
     same_rows,
     settle_on_dev,

@@ -28,8 +28,15 @@ from harness.bakeoff.arm_factory import ArmFactory, local_tuner, model_settings
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.journal import Lane
 from harness.bakeoff.plan import ArmPlan
-from harness.bakeoff.reopen import Conclude, manifest_of, reopened
-from harness.bakeoff.run import Bakeoff, fit_and_answer, lane_config, same_rows
+from harness.bakeoff.run import (
+    Bakeoff,
+    Conclude,
+    fit_and_answer,
+    lane_config,
+    manifest_of,
+    reopened,
+    same_rows,
+)
 from harness.bakeoff.run_folder import RunFolder, count_looks
 from harness.core.artefacts import EncoderArtefact
 from harness.core.context import Context

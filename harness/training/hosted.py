@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from advisor.money.ledger import MTOK, source_of
-from advisor.money.price import Price
+from advisor.money.price_book import Price
 from harness.core.errors import StoreError, TrainingError, UsageError, UserError, WaitTooLong
 from harness.core.files import make_folder, write_atomically
 from harness.core.records import AnswerForm, Artefact, Conversation, HostedModel, Message, ModelIdentity

@@ -23,8 +23,8 @@ from harness.bakeoff.journal import Journal, Lane, examine
 from harness.bakeoff.plan import parse_plan
 from harness.bakeoff.results import BakeoffResults
 from harness.cli.app import read_dotenv
+from harness.cli.finishing import read_plan
 from harness.cli.runs import make_branding
-from harness.cli.show import read_plan
 from harness.core.errors import HarnessError
 from harness.core.records import AnswerSpace, ArmId, Choices, Completion, Item, Label, Timing
 from harness.core.serial import decode, decode_outcome

@@ -21,7 +21,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from advisor.money.words import break_even_words
-from harness.bakeoff.reopen import manifest_of
+from harness.bakeoff.run import manifest_of
 from harness.bakeoff.run_folder import RunFolder, list_runs
 from harness.bakeoff.wording import limit_words
 from harness.cli.app import app

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from advisor.stats.intervals import Interval
 from advisor.stats.paired import Relation, relation
-from harness.bakeoff.decide import decide
+from harness.bakeoff.limit_checks import decide
 from harness.bakeoff.plan import DecisionPlan
 from harness.bakeoff.results import (
     ArmResult,

@@ -49,8 +49,7 @@ from advisor.sentences import (
 )
 from harness.core.wording import MISSING, USD, Currency, money
 from harness.report import drawings
-from harness.report.branding import PLAIN, Branding, Rate, chosen_currency
-from harness.report.context import rate_words
+from harness.report.context import PLAIN, Branding, Rate, chosen_currency, rate_words
 from harness.report.document import (
     Bullets,
     Cell,

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from advisor.options import Option, TaskKind
 from advisor.sentences import capital
-from harness.bakeoff.decide import FINE_TUNED
+from harness.bakeoff.limit_checks import FINE_TUNED
 from harness.bakeoff.results import Accepted, Answer, BakeoffResults, Verdict
 from harness.bakeoff.wording import limit_words, more_items_words
 from harness.core.errors import command as command_line

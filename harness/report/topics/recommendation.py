@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from advisor.options import Option
 from advisor.sentences import capital
 from advisor.stats.paired import Relation
-from harness.bakeoff.decide import FINE_TUNED
+from harness.bakeoff.limit_checks import FINE_TUNED
 from harness.bakeoff.results import (
     Answer,
     ArmResult,

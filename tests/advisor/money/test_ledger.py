@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from advisor.money import ledger
 from advisor.money.ledger import PriceBasis
-from advisor.money.price import LongContext, Price, PriceStatus, Rates
+from advisor.money.price_book import LongContext, Price, PriceStatus, Rates
 from advisor.money.usage import CountedBy, Usage
 
 DEAR = Rates(input=D(4), cached=D(2), cache_write=D(5), output=D(20), reasoning=D(20))

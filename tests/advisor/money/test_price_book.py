@@ -13,8 +13,7 @@ import pytest
 
 from advisor.money import price_sources
 from advisor.money.money import CostError, ExchangeRate, UnknownPrice
-from advisor.money.price import PriceStatus, Rates, rates_for
-from advisor.money.price_book import PriceBook
+from advisor.money.price_book import PriceBook, PriceStatus, Rates, rates_for
 from advisor.money.price_file import WrittenPrices, parse_override, parse_price_file
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

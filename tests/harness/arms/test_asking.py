@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.arms.asking import found_meanwhile
-from harness.arms.base import Explained
+from harness.arms.base import Explained, found_meanwhile
 from harness.core.records import Completion, Item, ModelIdentity, Outcome, Timing
 
 ITEMS = [Item(id=f"i{number}", text=f"text {number}", target="a") for number in range(8)]
@@ -37,7 +36,7 @@ def parts_of(identity: ModelIdentity) -> list[int]:
 def test_a_served_model_is_asked_in_parts_and_a_batch_is_handed_in_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("harness.arms.asking._AT_ONCE", 3)
+    monkeypatch.setattr("harness.arms.base._AT_ONCE", 3)
     batch = (("processing", "batch"),)
     assert parts_of(ModelIdentity(id="m", location="remote")) == [3, 3, 2]
     assert parts_of(ModelIdentity(id="m", location="remote", decides=batch)) == [8]

@@ -113,7 +113,7 @@ def test_retrieve_shows_similar_rows_with_their_json_and_chooses_on_dev(index) -
 
 
 def test_what_is_retrieved_while_a_served_model_answers_is_what_a_local_one_is_shown(index, monkeypatch):
-    monkeypatch.setattr("harness.arms.asking._AT_ONCE", 3)
+    monkeypatch.setattr("harness.arms.base._AT_ONCE", 3)
     items = tuple(dataclasses.replace(item, id=f"{item.id}-{n}") for n in range(3) for item in DEV)
     asked = {}
     for location in ("local", "remote"):

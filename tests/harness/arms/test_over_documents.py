@@ -21,7 +21,7 @@ from harness.arms.reading import ReadingArm
 from harness.arms.retrieve import RetrieveSettings
 from harness.arms.tune import TuneArm
 from harness.arms.tuned_reading import Lessons, Passages
-from harness.bakeoff.documents import with_evidence
+from harness.bakeoff.evalset import with_evidence
 from harness.core.errors import DataError
 from harness.core.records import (
     ABSTAINING,

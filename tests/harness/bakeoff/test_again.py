@@ -12,7 +12,7 @@ import pytest
 
 from harness.bakeoff.explain import explain_item
 from harness.bakeoff.journal import examine
-from harness.bakeoff.reopen import reopened
+from harness.bakeoff.run import reopened
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import StoreError
 from harness.recommendation.mistakes import ErrorsRequest, arm_errors

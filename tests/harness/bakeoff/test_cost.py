@@ -10,7 +10,7 @@ import pytest
 
 from advisor.money.ledger import PriceBasis, total_usd
 from advisor.money.machines import NO_MACHINE
-from advisor.money.price import Price, PriceStatus, Rates
+from advisor.money.price_book import Price, PriceStatus, Rates
 from advisor.money.usage import CountedBy, Usage
 from harness.bakeoff.cost import ArmPrices, MachineRate, cost_lines, measure_cost
 from harness.core.records import Completion, Estimate, Failure, FailureKind, Outcome, Timing

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.stats.paired import melded_interval
-from harness.bakeoff.decide import acceptable, contenders, decide, dev_leader, pairs_to_compare, rag_and_tuned
+from harness.bakeoff.limit_checks import (
+    acceptable,
+    contenders,
+    decide,
+    dev_leader,
+    pairs_to_compare,
+    rag_and_tuned,
+)
 from harness.bakeoff.results import Answer, ArmResult, BakeoffResults, Comparison, LimitState
 from harness.core.wording import points
 from harness.report.topics.recommendation import answer_sentence

@@ -11,9 +11,8 @@ import pytest
 from advisor.options import Option, TaskKind, Way
 from harness.bakeoff import planning
 from harness.bakeoff.plan import ExperimentPlan, dump_plan, parse_plan
-from harness.bakeoff.planning import PlanRequest, draft
+from harness.bakeoff.planning import PlanRequest, StatedMoney, draft
 from harness.bakeoff.sizing import Timed
-from harness.bakeoff.stated import StatedMoney
 from harness.core.errors import UsageError
 from harness.core.records import ArmId
 from tests.harness.bakeoff.test_advising import context

@@ -9,7 +9,7 @@ import pytest
 
 from advisor.money.money import ExchangeRate
 from harness.bakeoff.plan import ExperimentPlan, build_plan
-from harness.bakeoff.stated import NOTHING_STATED, StatedMoney, laid_over
+from harness.bakeoff.planning import NOTHING_STATED, StatedMoney, laid_over
 
 RAW = {
     "seed": 7,

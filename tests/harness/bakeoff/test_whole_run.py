@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.bakeoff.whole_run import WholeRun
+from harness.bakeoff.run import WholeRun
 from harness.core.context import Quiet
 
 

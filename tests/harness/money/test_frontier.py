@@ -11,7 +11,7 @@ from advisor.options import Option
 from harness.bakeoff.results import ArmResult
 from harness.core.records import ArmId, Choices, Label, ModelIdentity
 from harness.models.api.calls import answer_schema
-from harness.money.frontier import counted_usage
+from harness.money.of_run import counted_usage
 from harness.tasks.classification import ClassificationTask
 from harness.tasks.extraction import ExtractionTask
 from harness.tasks.records import PromptLimits

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from advisor.money.ledger import Money
 from advisor.options import Option
-from harness.bakeoff.decide import acceptable, contenders
+from harness.bakeoff.limit_checks import acceptable, contenders
 from harness.bakeoff.results import ArmResult, BakeoffResults, LimitState
 from harness.core.records import ArmId, Estimate, PriceBasis
 from harness.recommendation.choose import (

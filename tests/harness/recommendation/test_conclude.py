@@ -13,7 +13,7 @@ import pytest
 from harness.bakeoff import arm_factory as factory
 from harness.bakeoff.preflight import _weight
 from harness.core.records import Item
-from harness.money.frontier import calls_to_settle, published_for
+from harness.money.of_run import calls_to_settle, published_for
 from harness.recommendation.run import start_bakeoff
 from harness.recommendation.store import read_results
 from tests.harness.bakeoff.test_run import Shop, context, plan

@@ -14,8 +14,8 @@ import pytest
 from harness.bakeoff.results import ArmResult, BakeoffResults, LimitCheck, LimitKind, LimitState
 from harness.core.records import ArmId
 from harness.money.records import CostForecast
+from harness.recommendation.choose import against_it
 from harness.recommendation.records import Reason, ReasonKind
-from harness.recommendation.worth import against_it
 from harness.report.topics.recommendation import reason_sentence
 from tests.support.decisions import PLAN, held, judged
 from tests.support.money import amount, outlook

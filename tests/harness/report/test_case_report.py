@@ -21,7 +21,7 @@ from advisor.sentences import flip_sentence
 from harness.cli.app import app
 from harness.core.errors import UsageError
 from harness.core.wording import Currency
-from harness.report.branding import Branding
+from harness.report.context import Branding
 from harness.report.document import Chart, RecommendationBlock, blocks_of, plain, sources_of
 from harness.report.files import Advised, write_case_report
 from harness.report.html import render_html

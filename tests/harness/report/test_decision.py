@@ -16,9 +16,8 @@ from harness.core.records import ArmId
 from harness.core.wording import USD
 from harness.money.records import CostForecast
 from harness.recommendation.records import Action, Certainty, RunResults
-from harness.report.branding import Branding, Rate, chosen_currency
 from harness.report.charts import IntervalChart
-from harness.report.context import ReportContext, reader_currency
+from harness.report.context import Branding, Rate, ReportContext, chosen_currency, reader_currency
 from harness.report.document import (
     Chart,
     Document,

@@ -13,7 +13,7 @@ import pytest
 
 from harness.bakeoff.answers import ItemAnswer, without_texts
 from harness.recommendation.records import RunResults
-from harness.report.branding import Branding
+from harness.report.context import Branding
 from harness.report.document import Document, RecommendationBlock, Table, blocks_of, spans
 from harness.report.files import Reported, write_report
 from harness.report.run_document import run_document

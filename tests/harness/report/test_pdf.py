@@ -17,7 +17,7 @@ pytest.importorskip("typst")
 from harness.core.errors import MissingExtra, UsageError
 from harness.core.records import ArmId
 from harness.recommendation.records import Caution, CautionKind, Risk, RiskKind, RunResults
-from harness.report.branding import Branding, image_kind
+from harness.report.context import Branding, image_kind
 from harness.report.document import Chart, Document, blocks_of
 from harness.report.files import Reported, write_report
 from harness.report.pdf import BOX, drawable, missing, render_pdf, shown

@@ -21,9 +21,15 @@ from harness.models.api.budget import SpendGuard, per_token
 from harness.models.api.calls import Form, Route
 from harness.models.api.destinations import Destination
 from harness.models.api.dialects.vectors import ReceivedVectors
-from harness.models.api.embedding import ServedEmbedding, open_served_embedding
+from harness.models.api.embedding import (
+    ServedEmbedding,
+    TextsRequest,
+    VectorCaller,
+    in_calls,
+    open_served_embedding,
+    place_of,
+)
 from harness.models.api.faults import Fault
-from harness.models.api.vectors import TextsRequest, VectorCaller, in_calls, place_of
 from harness.models.settings import ModelSettings
 from tests.harness.models.api.test_client import SkippedTime
 from tests.support.scripted_server import Reply, Script, ScriptedServer, error, in_turn, scripted
