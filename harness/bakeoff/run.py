@@ -31,8 +31,7 @@ from harness.bakeoff.addresses import check_addresses
 from harness.bakeoff.again import CONSENT, Again, ArmToAsk, asked_again, refuse, sound_journal
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.busy import watched
-from harness.bakeoff.evalset import store_passages
-from harness.bakeoff.evalset import facts_of, load_rows, out_of_scope_rows
+from harness.bakeoff.evalset import earlier_looks, facts_of, load_rows, out_of_scope_rows, store_passages
 from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.results import FailedArm
