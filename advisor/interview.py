@@ -223,10 +223,11 @@ def _ask_one(path: Path, place: _Place, raw: Answers) -> Answers | None:
         try:
             return _read(place.name, answer or (path.stem if default else ""), raw)
         except ValueError as fault:
-            why = str(fault).splitlines()[-1].strip(" -").removeprefix(f"{place.name}: ")
+            why = re.sub(rf"^{place.name}(\.\d+)?: ", "", str(fault).splitlines()[-1].strip(" -"))
             if piped:
+                hint = re.sub(r"^got .*, allowed: [^;]*;?", "", why).strip()
                 raise CaseError(
-                    f"Question {place.number} of {place.of} cannot be answered so: {why}.",
+                    f"Question {place.number} of {place.of} cannot be answered so{hint and f': {hint}'}.",
                     got=answer,
                     allowed=allowed(place.name, ask),
                     run=f"advisor interview {path}   # goes on with this question",
@@ -291,9 +292,11 @@ def _tries(answer: str, raw: Answers) -> Answers | None:
     """How many tries were right, of ten unless said otherwise."""
     if answer.lower() in ("no", "none made"):
         return None
-    right, _, of = answer.lower().replace("of", "/").partition("/")
+    right, of = [*re.split(r"\s*(?:\b(?:out )?of\b|\bvon\b|/)\s*", answer.strip().lower(), maxsplit=1), "10"][
+        :2
+    ]
     try:
-        good, made = (read_number(part.strip(), "count").value for part in (right, of.strip() or "10"))
+        good, made = (read_number(part, "count").value for part in (right, of))
     except NumberFault as fault:
         raise ValueError(f"must be how many were right; {fault}") from None
     if good != int(good) or made != int(made) or not 0 <= good <= made or made < 1:

@@ -149,7 +149,8 @@ def _without(whole: str, mark: str, body: str) -> str:
     lakh = mark == "," and len(groups[0]) in (1, 2) and len(groups[-1]) == 3
     lakh = lakh and all(len(group) == 2 for group in groups[1:-1])
     if not (by_three or lakh):
-        raise NumberFault(f"'{body}' is no number: its digits are not grouped by three")
+        why = ": its digits are not grouped by three" if re.fullmatch(r"[\d.,'_\s]+", body) else ""
+        raise NumberFault(f"'{body}' is no number{why}")
     return "".join(groups)
 
 

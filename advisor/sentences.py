@@ -40,7 +40,7 @@ from advisor.advice import (
 from advisor.case import asks
 from advisor.money.money import UNKNOWN, FigureRange, MoneyRange, Range
 from advisor.numbers import figure
-from advisor.options import Way
+from advisor.options import Option, Way
 from advisor.ways import FITS
 
 HOW = "How to build it"
@@ -49,6 +49,7 @@ NEXT, TRIED, HANGS = "Runner-up", "The cheapest test", "Its cost hangs on"
 CHANGE_TITLE = "One figure alone would change it"
 NO_FLIP = "No single one of volume, change rate, examples and price would change it, within wide limits."
 OPEN_TITLE = "Questions not answered that could change it"
+OPEN_SHOWN = 6
 RULED_OUT_TITLE = "Ruled out before any scoring"
 ASSUMED_TITLE = "Ranges that stood in for answers"
 
@@ -461,6 +462,7 @@ def _answer(value: object) -> str:
 
 
 _SIDES = {AdvisedAnswer.RETRIEVE: "RAG", AdvisedAnswer.TUNE: "fine-tuning"}
+_OF_SIDE = {AdvisedAnswer.RETRIEVE: (Option.RETRIEVE,), AdvisedAnswer.TUNE: (Option.TUNE, Option.ENCODER)}
 
 
 def pair_sentence(pair: PairAnswer, done: AdviceRecommendation) -> str:
@@ -559,13 +561,19 @@ def flip_where(flip: Flip) -> str:
     return f"{side} about {_apart(flip.at, flip.now)} {_UNITS[flip.field]}{now}"
 
 
-def leads_sentence(question: OpenQuestion) -> str:
-    """What comes first by each answer to a question that is still open, and which of RAG and fine-tuning."""
-    return "; ".join(
-        f"{word}: {'nothing left' if option is None else named(option)} "
-        f"(RAG or fine-tuning: {_SIDES.get(answer, answer.value)})"
-        for word, option, answer in question.leads_to
-    )
+def leads_sentence(question: OpenQuestion, now: AdvisedAnswer) -> str:
+    """What comes first by each answer to an open question; RAG or fine-tuning, where that changes.
+
+    Args:
+        now: which of the two the advice says without an answer.
+    """
+    outcomes: dict[str, list[str]] = {}
+    for word, option, answer in question.leads_to:
+        side = _SIDES.get(answer, answer.value)
+        told = answer is now or option in _OF_SIDE.get(answer, ())
+        leads = "nothing left" if option is None else named(option)
+        outcomes.setdefault(leads if told else f"{leads} (RAG or fine-tuning: {side})", []).append(word)
+    return "; ".join(f"{' or '.join(words)}: {leads}" for leads, words in outcomes.items())
 
 
 def _apart(value: float, now: float) -> str:

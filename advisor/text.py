@@ -16,6 +16,7 @@ from advisor.sentences import (
     ASSUMED_TITLE,
     CHANGE_TITLE,
     NO_FLIP,
+    OPEN_SHOWN,
     OPEN_TITLE,
     RULED_OUT_TITLE,
     SURE,
@@ -44,7 +45,7 @@ from advisor.sentences import (
     way_run_words,
 )
 
-_OPEN_SHOWN, _OPTIONS_SHOWN, _FACTORS_SHOWN = 5, 3, 4
+_OPTIONS_SHOWN, _FACTORS_SHOWN = 3, 4
 
 
 def advice_text(advice: Advice, *, verbose: bool = False) -> str:
@@ -191,10 +192,10 @@ def _changes(advice: Advice) -> str:
 
 def _open(advice: Advice) -> str:
     lines = []
-    for question in advice.open_questions[:_OPEN_SHOWN]:
+    for question in advice.open_questions[:OPEN_SHOWN]:
         lines.append(wrap(f"{question.question} ({question.field})", indent="    ", first="  "))
-        lines.append(wrap(leads_sentence(question), indent="      "))
-    left = len(advice.open_questions) - _OPEN_SHOWN
+        lines.append(wrap(leads_sentence(question, advice.pair.answer), indent="      "))
+    left = len(advice.open_questions) - OPEN_SHOWN
     if left > 0:
         lines.append(f"  and {left} more (--json lists them)")
     return section(OPEN_TITLE, lines)

@@ -299,10 +299,10 @@ def _by_column(document: object, asked: Asked) -> Lists | None:
     if not isinstance(document, dict) or not any(asked.values()):
         return None
     names, table = document.get("columns"), document.get("data", document.get("rows"))
-    named = isinstance(names, list) and _is_list_of_texts(names)
-    whole = [row for row in table if isinstance(row, list)] if named and isinstance(table, list) else []
-    if isinstance(names, list) and whole and all(len(row) == len(names) for row in whole):
-        return Lists(path="", rows=[dict(zip(names, row, strict=True)) for row in whole], objects=True)
+    if isinstance(names, list) and _is_list_of_texts(names) and isinstance(table, list) and table:
+        whole = [row for row in table if isinstance(row, list) and len(row) == len(names)]
+        if len(whole) == len(table):
+            return Lists(path="", rows=[dict(zip(names, row, strict=True)) for row in whole], objects=True)
     if match_columns(asked, tuple(document)).missing:
         return None
     columns = [inner for inner in document.values() if isinstance(inner, list | dict) and inner]

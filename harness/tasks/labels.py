@@ -3,7 +3,7 @@
 An answer counts as a label if it is that label's name or the words the model was given for it; else if,
 apart from case, quotes, punctuation, underscores and a JSON or "Label:" wrapping, it is one label's name
 and no other's; else if its first line is; else if one label alone is the whole of a value in a JSON answer;
-else if the names of exactly one label stand in it as whole words.
+else if the name of exactly one label stands in it as whole words, and is not denied ("not spam").
 What a model thought before it answered is no part of the answer, and a thought without an end is none.
 Everything else is invalid; it is reported as such and counts as not correct. Reading takes time in
 proportion to the answer, whatever it holds.
@@ -26,6 +26,7 @@ _THOUGHT_ENDS = ("</think>", "</thinking>", "</thought>", "<|channel|>final<|mes
 _THOUGHT_BEGINS = ("<think>", "<thinking>", "<thought>", "<|channel|>analysis")
 _TURN_ENDS = ("<|im_end|>", "<|end|>", "<|return|>", "<|eot_id|>", "<|endoftext|>", "</s>")
 _LONGEST_ANSWER = 400
+_DENIED = frozenset({"not", "isn", "cannot", "neither", "nor", "never", "nicht", "kein", "keine"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +142,12 @@ def _leaves(value: object) -> list[str]:
 
 
 def _only_one_inside(text: str, names: _Names) -> str | None:
-    """The one label named in a sentence; a name inside a longer name's words does not count."""
+    """The one label a sentence names and does not deny; a name inside a longer one does not count."""
     rest, found = f" {text} ", []
     for name in names.by_length:
         if f" {name} " in rest:
+            if not _DENIED.isdisjoint(rest.partition(f" {name} ")[0].split()[-3:]):
+                return None
             found.append(name)
             rest = rest.replace(f" {name} ", " | ")
     return names.plain[found[0]] if len(found) == 1 else None

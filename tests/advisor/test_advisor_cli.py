@@ -250,7 +250,15 @@ def test_one_use_case_is_named(words, said):
 
 @pytest.mark.parametrize(
     ("answer", "share", "items"),
-    [("8", 0.8, 10), ("17 of 20", 0.85, 20), ("17/20", 0.85, 20), ("no", None, None), ("", None, None)],
+    [
+        ("8", 0.8, 10),
+        ("17 of 20", 0.85, 20),
+        ("17/20", 0.85, 20),
+        ("8 out of 10", 0.8, 10),
+        ("17 von 20", 0.85, 20),
+        ("no", None, None),
+        ("", None, None),
+    ],
 )
 def test_ten_tries_are_a_measurement_on_so_many_items(tmp_path, answer, share, items):
     out = tmp_path / "case.yaml"
@@ -258,6 +266,12 @@ def test_ten_tries_are_a_measurement_on_so_many_items(tmp_path, answer, share, i
     assert done.returncode == 0, done.stderr
     case = load_case(out)
     assert (case.prompting_accuracy, case.prompting_items) == (share, items)
+
+
+def test_a_refused_answer_is_told_once(tmp_path):
+    done = run("interview", str(tmp_path / "case.yaml"), stdin="T\nclassification\naccuracy, costs\n")
+    assert "Question 3 of 12 cannot be answered so: did you mean cost?" in done.stderr
+    assert done.stderr.count("drifting-behaviour") == 2 and "problems.1" not in done.stderr  # asked, allowed
 
 
 @pytest.mark.parametrize("answer", ["12", "8 of 5", "many", "1.5", "-1", "0 of 0"])

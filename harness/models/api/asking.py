@@ -75,6 +75,7 @@ class RetryPolicy:
 
 SILENCE_S = 10.0
 _LOOK_S = SILENCE_S / 4  # how often it is looked whether something must be said
+_OF_THE_ENDPOINT = (FailureKind.BAD_REQUEST, FailureKind.SERVER, FailureKind.BAD_RESPONSE)
 _FEWEST_IN_VAIN = 10  # failures in a row that say an endpoint is gone, with few calls in flight
 _MOST_PLAIN_IN_VAIN = 3  # questions that failed without the schema too: then the schema is not at fault
 
@@ -419,11 +420,13 @@ class Asker(Generic[Asked, Got]):
     def _stop_if_hopeless(self, fault: Fault) -> None:
         """Raise where every call would fail: at the first one, or after many in a row."""
         limited = fault.kind is FailureKind.RATE_LIMIT and not fault.fatal
-        refused = fault.kind is FailureKind.BAD_REQUEST and not self._ever_answered
-        if not fault.fatal and not limited and not refused and fault.kind is not FailureKind.CONNECTION:
+        refused = fault.kind in _OF_THE_ENDPOINT and not self._ever_answered
+        gone = fault.kind in (FailureKind.CONNECTION, FailureKind.TIMEOUT)
+        if not (fault.fatal or limited or refused or gone):
             return
         self._in_vain += 1
-        one_will_do = not self._ever_answered and not limited and (fault.fatal or not refused)
+        slow = fault.kind is FailureKind.TIMEOUT
+        one_will_do = not self._ever_answered and not limited and (fault.fatal or not (refused or slow))
         if not one_will_do and self._in_vain < self._most_in_vain:
             return
         model, address = self._route.model, self._route.where.base
@@ -435,7 +438,7 @@ class Asker(Generic[Asked, Got]):
             )
             raise self._stopped
         match fault.kind:
-            case FailureKind.RATE_LIMIT:
+            case _ if fault.kind is FailureKind.RATE_LIMIT or fault.status == 402:
                 raise ModelUnavailable(
                     f"The account that {model} is called with has no credit; what was computed is kept.",
                     got=fault.message,
@@ -451,6 +454,13 @@ class Asker(Generic[Asked, Got]):
             case FailureKind.CONNECTION:
                 where = f"at {address}" if address else "at the provider's address"
                 raise ModelUnavailable(f"Nothing answers for {model} {where}.", got=fault.message)
+            case FailureKind.TIMEOUT:
+                raise ModelUnavailable(
+                    f"{model} answered none of {self._in_vain} questions in a row within "
+                    f"{self._route.timeout_s:.0f} s, each asked several times; the run stops here.",
+                    got=fault.message,
+                    run="the same command with --timeout SECONDS, if it needs longer",
+                )
             case FailureKind.BAD_REQUEST if fault.status is None:
                 raise ModelUnavailable(
                     f"Calls for {model} are led away from where they belong; nothing was sent there.",
@@ -458,12 +468,17 @@ class Asker(Generic[Asked, Got]):
                     allowed="the provider's own host, or the address that is given with --api-base",
                 )
             case _ if refused and not fault.fatal:
+                did = "refused" if fault.kind is FailureKind.BAD_REQUEST else "failed at"
                 raise ModelUnavailable(
-                    f"{model} refused each of the first {self._in_vain} questions; the run stops here.",
+                    f"{model} {did} each of the first {self._in_vain} questions; the run stops here.",
                     got=fault.message,
                 )
             case _:
-                raise ModelUnavailable(f"The provider does not serve {model}.", got=fault.message)
+                raise ModelUnavailable(
+                    f"The provider does not serve {model}.",
+                    got=fault.message,
+                    allowed=f"a name that {address} lists, and an address as far as /v1" if address else None,
+                )
 
 
 def held_by(request: ChatRequest, form: Form, answer: ReceivedAnswer) -> HeldBy:

@@ -3,7 +3,8 @@
 The answer is held to its form by a strict JSON schema where the model takes one: a choice of a closed set by
 `{"label": ...}`, fields by their own schema, in which a field that may be absent may be null. What a model
 refuses with a 400 (schema, temperature, seed, the name of the token limit) is left out from then on:
-`Form` says what is still sent. Prompts are never changed, but that examples answer in the form asked for.
+`Form` says what is still sent. Prompts are never changed, but that examples answer in the form asked for, and
+that instructions join the first question where a model takes no turn of the system.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Form:
     Attributes:
         schema: hold the answer to the choices by a JSON schema; False is plain prompting.
         temperature, seed: send 0 and the run's seed.
+        system: send instructions as a turn of their own; else they stand before the first question.
         limit_name: 'max_tokens' or 'max_completion_tokens'.
         reasons: leave room for hidden reasoning.
         room: tokens of it.
@@ -56,6 +58,7 @@ class Form:
     schema: bool
     temperature: bool = True
     seed: bool = True
+    system: bool = True
     limit_name: str = "max_tokens"
     reasons: bool = False
     room: int = REASONING_ROOM
@@ -82,6 +85,8 @@ class Form:
                 return dataclasses.replace(self, temperature=False)
             case "seed":
                 return dataclasses.replace(self, seed=False)
+            case "system":
+                return dataclasses.replace(self, system=False)
             case "reasoning_effort":
                 return dataclasses.replace(self, effort="")
             case "top_logprobs":
@@ -112,6 +117,7 @@ class Form:
             "limit_name",
             "reasons",
             *(("effort",) if self.effort else ()),
+            *(() if self.system else ("system",)),
         )
         return {name: getattr(self, name) for name in names}
 
@@ -189,6 +195,14 @@ def said_as_asked(messages: Sequence[Message], held: AnswerForm, *, schema: bool
     )
 
 
+def _placed(turns: tuple[Message, ...], form: Form) -> tuple[Message, ...]:
+    """The turns, with the instructions before the first question where a model takes no others."""
+    if form.system or len(turns) < 2 or turns[0].role != "system":
+        return turns
+    first = dataclasses.replace(turns[1], content=f"{turns[0].content}\n\n{turns[1].content}")
+    return (first, *turns[2:])
+
+
 def _as_held(said: str, form: AnswerForm) -> str:
     match form:
         case Choices():
@@ -256,7 +270,7 @@ def request_body(request: ChatRequest, route: Route, form: Form) -> dict[str, An
     body: dict[str, Any] = {
         "messages": [
             {"role": m.role, "content": m.content}
-            for m in said_as_asked(request.messages, request.form, schema=form.schema)
+            for m in _placed(said_as_asked(request.messages, request.form, schema=form.schema), form)
         ],
         form.limit_name: most_output_tokens(request, form),
     }

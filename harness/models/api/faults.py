@@ -72,7 +72,8 @@ def error_response(error: BaseException) -> ErrorResponse | None:
 def read_error(status: int, headers: Mapping[str, str], text: str) -> ErrorResponse:
     """Read an error response."""
     body = _error_object(text)
-    words = body.get("message") or body.get("detail") or ("" if body else text)
+    page = _TITLE.search(text) if not body else None
+    words = body.get("message") or body.get("detail") or ("" if body else page[1] if page else text)
     return ErrorResponse(
         status=status,
         headers=headers,
@@ -116,6 +117,7 @@ def _codes(body: Mapping[str, Any]) -> Iterator[str]:
                 yield part[name].lower()
 
 
+_TITLE = re.compile(r"<title[^>]*>\s*([^<]{3,200})", re.IGNORECASE)
 LONGEST_S = 30 * 86_400.0
 _DAY_S = 86_400.0
 _EPOCH_S = 1e9  # a larger number of seconds is a moment since 1970, one of milliseconds above _EPOCH_MS
@@ -300,6 +302,11 @@ _SAYS_TOO_LONG = (
     "exceeds the available context size", "prompt is too long", "input tokens exceed the configured limit",
     "exceeds the maximum number of tokens",
 )  # fmt: skip
+_NO_SYSTEM = re.compile(
+    r"system (role|messages?|prompts?|instructions?) (is |are )?not (supported|allowed)|roles must alternate"
+    r"|developer instruction is not enabled|only user and assistant roles",
+    re.IGNORECASE,
+)
 _MAY_BE_THE_SCHEMA = frozenset({400, 422, 500})
 _OF_A_SCHEMA = (
     "schema", "grammar", "response_format", "json_validate_failed", "failed_generation", "structured output",
@@ -396,6 +403,8 @@ def _fault(
     loading = status == 404 and "loading" in words.lower()
     passes = (kind in _PASSING and not no_credit) or "json_validate_failed" in codes or loading
     refused = _refused(words, told) if status in (400, 422) and kind is FailureKind.BAD_REQUEST else ""
+    if status in _MAY_BE_THE_SCHEMA and _NO_SYSTEM.search(words):
+        refused = "system"
     return Fault(
         kind=kind,
         message=f"{_TOLD[kind]}{f' (HTTP {status})' if status else ''}{': ' + detail if detail else ''}",
@@ -489,6 +498,8 @@ def _kind_of_status(status: int) -> FailureKind:
             return FailureKind.TIMEOUT
         case 429:
             return FailureKind.RATE_LIMIT
+        case 409 | 425 | 499:  # a conflict, too early, called off on the way: asked again as SDKs do
+            return FailureKind.SERVER
     return FailureKind.SERVER if status >= 500 else FailureKind.BAD_REQUEST
 
 

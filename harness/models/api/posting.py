@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from harness.models.api.calls import (
 from harness.models.api.dialects import streamed
 from harness.models.api.dialects.reading import read_answer
 from harness.models.api.dialects.said import ReceivedAnswer
-from harness.models.api.faults import Fault, fault_of_response, read_error, used_up_pause_s
+from harness.models.api.faults import Fault, fault_of_response, printable, read_error, used_up_pause_s
 from harness.models.api.transport import MOST_BYTES, MOST_ERROR_BYTES, MOST_PACKED_BYTES
 from harness.models.base import ChatRequest
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 
 _MOST_REDIRECTS = 3
+_COMMENTS = re.compile(r"\A(?:\s*:[^\n]*\n)+")  # that keep a connection alive, before an answer in one piece
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,9 @@ class Poster:
             return Fault(kind=FailureKind.TIMEOUT, message="no answer in time", passes=True)
         except aiohttp.ClientConnectorError:
             return Fault(kind=FailureKind.CONNECTION, message="no connection", passes=True, unbilled=True)
+        except aiohttp.ClientResponseError as error:  # headers that are none
+            message = f"unreadable response: {error.message.splitlines()[0][:100]}"
+            return Fault(kind=FailureKind.BAD_RESPONSE, message=message)
         except (aiohttp.ClientError, OSError):
             return Fault(kind=FailureKind.CONNECTION, message="no connection: it broke off", passes=True)
 
@@ -135,6 +140,7 @@ class Poster:
                 timeout=aiohttp.ClientTimeout(total=None),
                 trust_env=not route.where.loopback,
                 cookie_jar=aiohttp.DummyCookieJar(),
+                max_field_size=MOST_ERROR_BYTES,  # gateways tell much in headers
             )
         return self._session
 
@@ -168,12 +174,15 @@ def body_of(posted: Posted, said: Sequence[str], route: Route, now: datetime) ->
     if posted.raw is None:
         message = f"unreadable response: longer than {posted.most // 1024:,} KiB"
         return Fault(kind=FailureKind.BAD_RESPONSE, message=message)
-    text = posted.raw.decode("utf-8", "replace")
+    text = _COMMENTS.sub("", posted.raw.decode("utf-8-sig", "replace"))
     if posted.status >= 300:
         return fault_of_response(read_error(posted.status, posted.headers, text), said, route.secrets, now)
     body = _json(text) or streamed.whole(text)
     if body is None:
-        return Fault(kind=FailureKind.BAD_RESPONSE, message="unreadable response: it is no JSON object")
+        shown = printable(text, said, route.secrets)
+        message = f"unreadable response: it is no JSON object, but {shown!r}" if shown else "empty response"
+        begun = text.lstrip().startswith(("{", "["))  # an answer that broke off was paid for
+        return Fault(kind=FailureKind.BAD_RESPONSE, message=message, passes=not begun)
     if body.get("error") and not body.get("choices"):
         found = read_error(_status_within(body), posted.headers, text)
         return fault_of_response(found, said, route.secrets, now)
@@ -185,6 +194,8 @@ def _json(text: str) -> Mapping[str, Any] | None:
         found: Any = json.loads(text)
     except (ValueError, RecursionError):
         return None
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
     return found if isinstance(found, dict) else None
 
 
@@ -219,7 +230,8 @@ class DirectCaller:
         name = model.partition("/")[2]
         self.by_responses = name.startswith(RESPONSES)
         self._model = name.removeprefix(RESPONSES)
-        self._url = base.rstrip("/") + ("/responses" if self.by_responses else "/chat/completions")
+        path = "/responses" if self.by_responses else "/chat/completions"
+        self._url = base.rstrip("/").removesuffix(path) + path
         self._poster = Poster()
 
     async def attempt(

@@ -22,6 +22,7 @@ from advisor.sentences import (
     CHANGE_TITLE,
     COST,
     NO_FLIP,
+    OPEN_SHOWN,
     OPEN_TITLE,
     RULED_OUT_TITLE,
     SURE,
@@ -389,9 +390,11 @@ def _change(c: AdviceContext) -> Section:
     advice = c.advice
     flips = tuple(sentence(flip_sentence(flip)) for flip in advice.flips)
     asked = tuple(
-        said(Span(text=found.question, strong=True), " ", leads_sentence(found))
-        for found in advice.open_questions
+        said(Span(text=found.question, strong=True), " ", leads_sentence(found, advice.pair.answer))
+        for found in advice.open_questions[:OPEN_SHOWN]
     )
+    left = len(advice.open_questions) - OPEN_SHOWN
+    asked += (said(f"and {left} more, which `advisor assess --json` lists"),) if left > 0 else ()
     takes = () if advice.settle is None else (sentence(settle_sentence(advice.settle)),)
     return section(
         "change",

@@ -1,8 +1,8 @@
 """OpenAI's chat completions, as OpenAI, Azure, OpenRouter, Groq, DeepSeek, xAI, Mistral, vLLM, Ollama,
 llama.cpp and LM Studio send them, and as litellm writes what it alone has read.
 
-Their differences are read here: an answer in parts, or in the arguments of a tool call; thinking under two
-names; a refusal as a field; token counts under two names.
+Their differences are read here: an answer in parts, as an object, or in the arguments of a call; thinking
+under two names; a refusal as a field; token counts under two names.
 
 Two conventions of counting are in use. OpenAI's: `prompt_tokens` includes cached tokens, `completion_tokens`
 includes reasoning. Anthropic's (and xAI's for reasoning): the parts stand beside each other. A gateway may
@@ -11,6 +11,7 @@ pass either through, so the reported total decides, which only one of the two re
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,7 +38,7 @@ def read(body: Mapping[str, Any]) -> Said:
     """What a chat completion says."""
     first = next(iter(parts(body, "choices")), {})
     message = part(first, "message")
-    text = _text(message)
+    text = _text(first)
     tokens = part(first, "logprobs").get("content")
     extra = part(message, "provider_specific_fields")
     return Said(
@@ -45,7 +46,7 @@ def read(body: Mapping[str, Any]) -> Said:
         finish=str(first.get("finish_reason") or "").lower(),
         usage=usage_of(part(body, "usage"), bool(text)),
         served_by=words(body.get("provider"), body.get("model"), body.get("system_fingerprint")),
-        there=isinstance(first.get("message"), dict),
+        there=isinstance(first.get("message"), dict) or isinstance(first.get("text"), str),
         expected="choices" in body,
         thought=bool(message.get("reasoning_content") or message.get("reasoning")),
         refused=bool(message.get("refusal") or extra.get("refusal")),
@@ -53,17 +54,27 @@ def read(body: Mapping[str, Any]) -> Said:
     )
 
 
-def _text(message: Mapping[str, Any]) -> str:
-    """What was said: a text, the texts among its parts, or the arguments of the one tool call."""
-    content = message.get("content")
+def _text(first: Mapping[str, Any]) -> str:
+    """What was said: a text, the texts among its parts, an object, or the arguments of the one call."""
+    message = part(first, "message")
+    content = message.get("content", first.get("text"))  # a plain completion has `text`
     if isinstance(content, list):
-        said = (one for one in parts(message, "content") if one.get("type") == "text")
-        content = "".join(str(one.get("text") or "") for one in said)
-    if isinstance(content, str) and content:
-        return content
+        said = (one.get("text") for one in parts(message, "content") if one.get("type") == "text")
+        content = "".join(
+            str(one or "") for one in (*said, *(one for one in content if isinstance(one, str)))
+        )
+    if content and isinstance(content, str | dict):
+        return _written(content)
     calls = parts(message, "tool_calls")
-    arguments = part(calls[0], "function").get("arguments") if len(calls) == 1 else None
-    return arguments if isinstance(arguments, str) else ""
+    called = part(calls[0], "function") if len(calls) == 1 else part(message, "function_call")
+    return _written(called.get("arguments"))
+
+
+def _written(said: object) -> str:
+    """A text, or an object as JSON; '' for anything else."""
+    if isinstance(said, dict):
+        return json.dumps(said, ensure_ascii=False)
+    return said if isinstance(said, str) else ""
 
 
 def usage_of(reported: Mapping[str, Any] | None, has_text: bool) -> Usage:

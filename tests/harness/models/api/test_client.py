@@ -517,6 +517,94 @@ def test_a_wait_in_another_call_ends_when_the_run_is_stopped():
     assert len(b.server.requests) <= 5
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        error(400, "System role not supported"),
+        error(400, "Conversation roles must alternate user/assistant/user/assistant/..."),
+        error(500, "Jinja Exception: System messages are not supported"),
+    ],
+    ids=["role", "alternate", "template"],
+)
+def test_where_a_turn_of_the_system_is_refused_the_instructions_stand_before_the_question(refusal):
+    with bench(lambda _n, body: refusal if body["messages"][0]["role"] == "system" else completion()) as b:
+        replies = [one_reply(b.model.answer_one(ask())) for _ in range(2)]
+        assert '"system": false' in json.dumps(b.model.form.deciding)
+    said = b.server.requests[-1]["messages"]
+    assert said == [{"role": "user", "content": f"Classify the message into one label.\n\n{TICKET}"}]
+    assert [reply.attempts for reply in replies] == [2, 1] and len(b.server.requests) == 3
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b": PROCESSING\n\n: PROCESSING\n\n", b" \n\n", b"["])
+def test_what_stands_around_an_answer_is_taken_off(before):
+    whole = before + json.dumps(completion().body).encode() + (b"]" if before == b"[" else b"")
+    with bench(in_turn(Reply(body=whole))) as b:
+        assert read_label(one_reply(b.model.answer_one(ask())).text, CHOICES) == "billing"
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"upstream connect error"])
+def test_a_response_without_an_answer_is_asked_for_again(body):
+    with bench(in_turn(Reply(body=body), completion())) as b:
+        assert one_reply(b.model.answer_one(ask())).attempts == 2
+
+
+@pytest.mark.parametrize("status", [409, 425, 499])
+def test_a_conflict_is_asked_again(status):
+    with bench(in_turn(error(status, "please retry"), completion())) as b:
+        assert one_reply(b.model.answer_one(ask())).attempts == 2
+
+
+def test_long_headers_are_no_fault():
+    with bench(in_turn(Reply(headers={"x-model-info": "a" * 20_000}, body=completion().body))) as b:
+        one_reply(b.model.answer_one(ask()))
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(body=completion().body, delay_s=60.0), "answered none of 10 questions in a row within 0 s"),
+        (
+            Reply(status=503, body=b"<html><title>Down for maintenance</title>"),
+            "failed at each of the first 10",
+        ),
+        (Reply(body=b"<html><title>Sign in</title>"), "Sign in"),
+    ],
+    ids=["never in time", "down", "a page"],
+)
+def test_an_endpoint_that_answers_nothing_is_not_asked_to_the_last_question(reply, words):
+    with (
+        bench(in_turn(reply), concurrency=5, max_retries=0, timeout_s=0.3) as b,
+        pytest.raises(ModelUnavailable) as caught,
+    ):
+        list(b.model.answer(asks(200)))
+    assert words in str(caught.value) and len(b.server.requests) < 60
+
+
+def test_a_page_in_place_of_an_error_is_told_by_its_title():
+    page = Reply(status=403, body=b"<html><title>Blocked</title><p>x</p>")
+    with bench(in_turn(page)) as b, pytest.raises(ModelUnavailable, match=r"\(HTTP 403\): Blocked"):
+        b.model.answer_one(ask())
+
+
+def test_a_wrong_path_is_told_with_what_an_address_looks_like():
+    with bench(in_turn(error(404, "page not found"))) as b, pytest.raises(ModelUnavailable) as caught:
+        b.model.answer_one(ask())
+    assert "page not found" in str(caught.value) and "an address as far as /v1" in str(caught.value)
+
+
+def test_an_address_may_name_the_call_itself():
+    with bench(in_turn(completion())) as b:
+        settings = ModelSettings(cache=Path("unused"), api_base=f"{b.server.address}/chat/completions/")
+        with contextlib.closing(open_served_chat("openai/served", settings)) as model:
+            one_reply(model.answer_one(ask()))
+        assert b.server.paths == ["/v1/chat/completions"]
+
+
+def test_payment_required_is_no_credit():
+    with bench(in_turn(error(402, "more credits"))) as b, pytest.raises(ModelUnavailable, match="no credit"):
+        b.model.answer_one(ask())
+
+
 def test_short_pauses_without_end_stop_the_run_too():
     script = in_turn(error(429, retry_after="100"))
     with (

@@ -162,6 +162,26 @@ def test_counts_are_read_as_they_are_written(counts):
 
 
 @pytest.mark.parametrize(
+    "message",
+    [
+        {"content": {"label": "billing"}},
+        {"content": ['{"label": ', '"billing"}']},
+        {"content": None, "function_call": {"name": "answer", "arguments": '{"label": "billing"}'}},
+        {"content": "", "tool_calls": [{"function": {"name": "answer", "arguments": {"label": "billing"}}}]},
+    ],
+    ids=["object", "list of texts", "older call", "call with an object"],
+)
+def test_an_answer_in_another_wrapping_is_read(message):
+    answer = read(ended("stop", **message))
+    assert isinstance(answer, ReceivedAnswer) and answer.text == '{"label": "billing"}'
+
+
+def test_a_plain_completion_is_read():
+    answer = read({"choices": [{"index": 0, "text": "billing", "finish_reason": "stop"}]})
+    assert isinstance(answer, ReceivedAnswer) and answer.text == "billing"
+
+
+@pytest.mark.parametrize(
     "body",
     [{"choices": {}}, {"choices": ["x"]}, {"choices": [{"message": "x"}]}, {"choices": [{}], "usage": 3}],
 )
