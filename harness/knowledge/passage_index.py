@@ -492,8 +492,8 @@ def _alone(folder: Path) -> Iterator[None]:
 def _write(index: PassageIndex, folder: Path) -> IndexRecord:
     home = folder / f"passages-{index.record.built_at:%Y%m%dT%H%M%S%f}"
     with written_whole(home) as scratch:
-        lines = "".join(encode(passage) + "\n" for passage in index.passages)
-        (scratch / PASSAGES_FILE).write_text(lines, encoding="utf-8")
+        with (scratch / PASSAGES_FILE).open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(f"{encode(passage)}\n" for passage in index.passages)
         if index.vectors is not None:
             np.save(scratch / VECTORS_FILE, index.vectors, allow_pickle=False)
         index.retriever.lexical.save(scratch / "bm25")
@@ -592,8 +592,8 @@ def _load(record: IndexRecord, folder: Path, embedding: EmbeddingModel | None) -
     try:
         if _digests(home) != record.digests:
             raise ValueError("its files are not those that its record names")
-        lines = (home / PASSAGES_FILE).read_text(encoding="utf-8").split("\n")[:-1]
-        passages = [decode(Passage, line) for line in lines]
+        with (home / PASSAGES_FILE).open(encoding="utf-8", newline="\n") as file:
+            passages = [decode(Passage, line) for line in file]
         lexical = LexicalIndex.load(home / "bm25", words_and_beginnings)
         vectors = home / VECTORS_FILE
         dense = DenseIndex(np.load(vectors, allow_pickle=False)) if record.embedding is not None else None
