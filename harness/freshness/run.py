@@ -433,8 +433,9 @@ def _settled(
         return arm.fit(material, stored.fitted)
     start = time.perf_counter()
     fitted = arm.fit(material, keeps)
-    if keeps is not None:
-        fitted = dataclasses.replace(keeps, seconds=time.perf_counter() - start)
+    if keeps is not None:  # a tuned reader is only opened once more, which no update takes
+        spent = 0.0 if keeps.artefact is not None else time.perf_counter() - start
+        fitted = dataclasses.replace(keeps, seconds=spent)
     journal.settle(FittedArm(arm=arm.id, seed=seed, config=config, identity=arm.identity, fitted=fitted))
     return fitted
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from advisor.money.ledger import Money
 from advisor.sentences import capital
 from harness.core.records import ArmId, Estimate
-from harness.core.wording import MISSING, bounds, counted, decimal, money, percent, share_sentence
+from harness.core.wording import MISSING, bounds, counted, decimal, money, percent, points, share_sentence
 from harness.freshness.records import ChangeRate, Drill, Group, Moment, Threshold, Upkeep
 from harness.report import drawings
 from harness.report.context import ReportContext
@@ -49,9 +49,10 @@ def rate_sentence(rate: ChangeRate, name: Callable[[ArmId], str]) -> str:
     """From which rate of change one arm is the better choice than another."""
     one, other = name(rate.retrieving), name(rate.training)
     if rate.both is None or rate.cheaper is None or rate.better is None:
-        poor = f"{' and '.join(map(name, rate.unmeasured))}, no better than the floor on what stays the same"
+        poor = " and ".join(map(name, rate.unmeasured))
         return (
-            f"Which of {one} and {other} keeps up better is {UNMEASURED}: {poor}, or not brought up to date"
+            f"Which of {one} and {other} keeps up better is {UNMEASURED}: not shown to beat the floor on "
+            f"what stays the same, or not brought up to date: {poor}"
         )
     where = {0.0: f"At any rate of change {one} is", math.inf: f"At no rate of change is {one}"}.get(
         rate.both.value, f"{capital(_rate(rate.both.value))} {one} is"
@@ -95,10 +96,12 @@ def _rate(value: float) -> str:
 
 def _what(drill: Drill) -> str:
     of = drill.items
+    trains = any(arm.upkeep is Upkeep.TRAIN for arm in drill.arms)
+    trained = f" on {counted(drill.train_rows, 'row', 'rows')}" if trains else ""
     return (
         f"{of[Group.UNCHANGED]:,} test items keep their answer, {of[Group.CHANGED]:,} have another one, and "
         f"the answer of {of[Group.WITHDRAWN]:,} is withdrawn. Every option was made ready on edition one, "
-        f"then the {drill.of} changed, and it was indexed or trained again on {drill.train_rows:,} rows."
+        f"then the {drill.of} changed, and it was indexed again, or trained again{trained}."
     )
 
 
@@ -117,7 +120,9 @@ def until_right(drill: Drill) -> Iterator[str]:
     """How long each option that has to keep up is behind, and what it says meanwhile."""
     for arm in drill.arms:
         if arm.must_keep_up:
-            yield update_sentence(_namer(drill)(arm.arm), arm.mean_update_s, arm.update_usd, arm.stale[0])
+            told = update_sentence(_namer(drill)(arm.arm), arm.mean_update_s, arm.update_usd, arm.stale[0])
+            few = " It is not shown to beat the floor: few old answers are no sign of good ones."
+            yield told if arm.measurable else f"{told}{few}"
 
 
 def update_sentence(who: str, seconds: float | None, cost: Money | None, stale: Estimate | None) -> str:
@@ -248,12 +253,18 @@ def _notes(drill: Drill) -> list[str]:
             spread = f"{_seconds(min(arm.update_s))} to {_seconds(max(arm.update_s))}"
             found.append(f"{arm.arm.label}: means of {seeds} training seeds, right again after {spread}.")
     found += [
-        f"{arm.arm.label}: {share_sentence(arm.forgotten.change)} right after minus before on unchanged "
-        "items, paired."
+        f"{arm.arm.label}: {_difference(arm.forgotten.change)} right after minus before on unchanged items."
         for arm in drill.arms
         if arm.forgotten is not None and arm.forgotten.lost + arm.forgotten.gained
     ]
     return found
+
+
+def _difference(estimate: Estimate) -> str:
+    """A paired difference with its interval."""
+    if estimate.low is None or estimate.high is None:
+        return f"{points(estimate.value)} (n={estimate.n:,})"
+    return f"{points(estimate.value)} ({points(estimate.low)} to {points(estimate.high)}, n={estimate.n:,})"
 
 
 def _right(estimate: Estimate) -> str:

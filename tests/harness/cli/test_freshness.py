@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from harness.bakeoff.run_folder import list_runs
 from harness.core.records import Artefact, Conversation
 from harness.core.serial import decode
 from harness.freshness.records import Drill, Group, Moment, Upkeep
+from harness.freshness.run import IndexTimes
 from harness.models.base import ChatReply, ChatRequest
 from harness.recommendation.records import ReasonKind
 from harness.recommendation.store import read_results
@@ -111,6 +113,9 @@ class ReadsOut(ScriptedChat):
         yield from map(self.answer_one, requests)
 
 
+OPENS_S = 0.5
+
+
 class ReaderTuner(ScriptedTuner):
     """Opens what it trained, where that lies."""
 
@@ -123,6 +128,7 @@ class ReaderTuner(ScriptedTuner):
 
     def open(self, artefact: Artefact) -> Any:
         assert (self.home / artefact.path).is_dir(), "what was trained is gone"
+        time.sleep(OPENS_S)
         return ReadsOut(name="scripted")
 
 
@@ -164,6 +170,8 @@ def test_a_reader_tuned_on_other_documents_is_trained_once_and_indexed_again(
     assert len(taught[0]) == len(FACTS * 3) and {row.item_id[0] for row in taught[0]} == {"m"}
     assert reader.upkeep is Upkeep.INDEX and reader.right(Moment.AFTER, Group.CHANGED).value == 1
     assert reader.right(Moment.STALE).value == 0
+    [index] = (tmp_path / "runs" / "freshness").glob("*/index.json")
+    assert reader.update_s == (decode(IndexTimes, index.read_bytes()).second,), "opening it is no update"
     assert not list((tmp_path / "runs" / "freshness").glob("*/points/*/artefacts")), (
         "it is asked nothing again"
     )

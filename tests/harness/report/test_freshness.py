@@ -19,7 +19,9 @@ def test_always_none_and_a_rate_are_answers() -> None:
     assert "linear@linear (95 %: 3.50 to no rate): it is cheaper" in said
     assert "cheaper above 40 changes a month (95 %: any rate to no rate)" in said
     assert said.endswith("right more often at any rate"), "no interval where every draw says the same"
-    assert "not measurable with this model" in rate_sentence(unknown, str)
+    said = rate_sentence(unknown, str)
+    assert "not measurable with this model: not shown to beat the floor on what stays the same, or" in said
+    assert "no better than" not in said, "too few items show neither"
 
 
 def test_the_document_says_what_was_counted() -> None:
@@ -30,6 +32,12 @@ def test_the_document_says_what_was_counted() -> None:
     assert "means of" not in said, "one training seed is no mean"
     assert "The linear classifier is up to date 6.0 s after the change, for $0.0002 of machine time." in said
     assert "At no rate of change is the vote of similar past items both cheaper" in said
+    assert (
+        "indexed again, or trained again on" in said
+        and "points" in said.split(" right after minus before")[0][-60:]
+    )
+    unproved = [arm for arm in a_drill().arms if arm.must_keep_up and not arm.measurable]
+    assert said.count("It is not shown to beat the floor") == len(unproved)
 
 
 def test_right_answers_are_drawn_over_the_seconds_after_the_change() -> None:
