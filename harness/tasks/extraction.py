@@ -18,13 +18,13 @@ from harness.core.records import Estimate, Item, JsonSchema, Message, Neighbour,
 from harness.tasks.field_breakdown import FieldBreakdown, by_field, micro_f1
 from harness.tasks.fields import (
     Field,
-    FieldCount,
     FieldKind,
     entries_of,
     fields_in,
     parse_schema,
     put,
     same_as,
+    whole,
 )
 from harness.tasks.json_answers import read_object
 from harness.tasks.labels import said
@@ -125,8 +125,7 @@ class ExtractionTask:
         """F1 of the item's pairs, and whether all are right."""
         answer = None if text is None else self.parse(text)
         counts = self.fields.count(fields_in(item.target), fields_in(answer))
-        whole = sum(counts.values(), FieldCount())
-        f1 = 0.0 if answer is None else whole.f1
+        f1 = 0.0 if answer is None else whole(counts).f1
         values = {FIELD_F1.name: f1, ALL_RIGHT.name: float(f1 == 1.0)}
         return Score(item_id=item.id, values=values, answer=answer, detail=counts)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from advisor.stats.intervals import Floats
 from harness.core.records import Estimate
-from harness.tasks.fields import Field, FieldCount, FieldSchema, entries_of, fields_in, same_as
+from harness.tasks.fields import Field, FieldCount, FieldSchema, entries_of, fields_in, same_as, whole
 from harness.tasks.measures import Measuring, of_sums
 from harness.tasks.scored import Scored
 
@@ -87,7 +87,7 @@ def by_field(test: Scored, schema: FieldSchema, how: Measuring) -> FieldBreakdow
             _result(name, by_name.get(name), test, sum(one[name].right for one in exact if name in one))
             for name in (*schema.names, *others)
         ),
-        exact_f1=_micro("exact F1 over fields", test, [_whole(one) for one in exact], how),
+        exact_f1=_micro("exact F1 over fields", test, [whole(one) for one in exact], how),
         invalid=test.invalid,
         cut=test.cut,
     )
@@ -95,7 +95,7 @@ def by_field(test: Scored, schema: FieldSchema, how: Measuring) -> FieldBreakdow
 
 def micro_f1(metric: str, test: Scored, how: Measuring) -> Estimate:
     """F1 of the (field, value) pairs of all items: 2 right / (given + stated)."""
-    return _micro(metric, test, [_whole(score.detail) for score in test.scores], how)
+    return _micro(metric, test, [whole(score.detail) for score in test.scores], how)
 
 
 def _micro(metric: str, test: Scored, counts: list[FieldCount], how: Measuring) -> Estimate:
@@ -106,10 +106,6 @@ def _micro(metric: str, test: Scored, counts: list[FieldCount], how: Measuring) 
 def _f1(sums: Floats) -> Floats:
     both = sums[:, 1]
     return np.where(both > 0, sums[:, 0] / np.where(both > 0, both, 1.0), 1.0)
-
-
-def _whole(counts: dict[str, FieldCount]) -> FieldCount:
-    return sum(counts.values(), FieldCount())
 
 
 def _result(name: str, one: Field | None, test: Scored, exact: int) -> FieldResult:

@@ -133,6 +133,11 @@ class FieldCount:
         return 2 * self.right / both if both else 1.0
 
 
+def whole(counts: Mapping[str, FieldCount]) -> FieldCount:
+    """The values of all fields."""
+    return sum(counts.values(), FieldCount())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSchema:
     """The fields that are asked for, in the order in which they are written."""
@@ -165,8 +170,8 @@ class FieldSchema:
         """
         found: dict[str, Any] = {}
         for one in self.fields:
-            entries = [_read_or_kept(one, value) for value in entries_of(values, one.path)]
-            put(found, one, entries)
+            read = ((value, read_value(one, value)) for value in entries_of(values, one.path))
+            put(found, one, [_plain(value if known is None else known) for value, known in read])
         return found
 
     def written(self, values: Fields) -> str:
@@ -225,11 +230,6 @@ class FieldSchema:
         return counts
 
 
-def _read_or_kept(one: Field, value: Any) -> Any:
-    read = read_value(one, value)
-    return _plain(value if read is None else read)
-
-
 def _object() -> dict[str, Any]:
     return {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
 
@@ -258,11 +258,8 @@ def entries_of(values: Fields, path: Sequence[str]) -> list[Any]:
 
 def _entries(value: Any) -> list[Any]:
     many = value if isinstance(value, list) else [value]
-    return [one for one in many if not (one is None or one == [] or one == {} or _is_blank(one))]
-
-
-def _is_blank(value: Any) -> bool:
-    return isinstance(value, str) and not value.strip()
+    nothing: tuple[object, ...] = (None, [], {}, "")
+    return [one for one in many if (one.strip() if isinstance(one, str) else one) not in nothing]
 
 
 def _keys(one: Field, entries: Sequence[Any], *, exact: bool) -> Counter[str]:

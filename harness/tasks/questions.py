@@ -336,11 +336,9 @@ def _right(reference: Reference, given: Reference) -> bool:
 
 
 def _f1(reference: Reference, given: Reference | None) -> float:
-    if given is None:
-        return 0.0
-    if not reference.answerable or not given.answerable:
-        return float(reference.answerable == given.answerable)
-    return token_f1(given.answers[0], reference.answers)
+    if given is not None and reference.answerable and given.answerable:
+        return token_f1(given.answers[0], reference.answers)
+    return float(given is not None and reference.answerable == given.answerable)
 
 
 def _cited(text: str, hits: Sequence[Neighbour]) -> tuple[str, ...]:
@@ -375,10 +373,5 @@ def _owner(reference: Reference, given: Reference | None, ranks: Sequence[int] |
 
 def _mean(metric: str, test: Scored, how: Measuring) -> Estimate:
     """The mean over the items that have a value."""
-    values = np.array([_value(score, metric) for score in test.scores], dtype=np.float64)
+    values = np.array([score.values[metric] for score in test.scores], dtype=np.float64)  # None is nan
     return mean(metric, test, values, ~np.isnan(values), how)
-
-
-def _value(score: Score, metric: str) -> float:
-    value = score.values[metric]
-    return np.nan if value is None else value

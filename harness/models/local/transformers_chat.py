@@ -21,6 +21,7 @@ on loading, in fp32 before any rounding; the merged model is what is scored.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -127,19 +128,6 @@ class TransformersChat:
     def identity(self) -> ModelIdentity:
         """Which model this is."""
         return self._identity
-
-    @property
-    def uses_tree(self) -> bool:
-        """Whether answers are scored as one tree; False means one ordinary pass each (slow)."""
-        return self._tree is not None
-
-    def render_prompt(self, messages: Sequence[Message]) -> str:
-        """The text the model continues; training takes the same (see `Renderer`)."""
-        return self.renderer.render_prompt(messages)
-
-    def completion_ids(self, text: str) -> tuple[int, ...]:
-        """The tokens of an answer after a prompt, end of turn included (see `Renderer`)."""
-        return self.renderer.completion_ids(text)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of the messages as sent, chat template included."""
@@ -258,20 +246,9 @@ class TransformersChat:
         self, job: _Job, answer: WrittenAnswer, ends: frozenset[int], *, cached: int, model_s: float
     ) -> ChatReply:
         said = [token for token in answer.tokens if token not in ends]
-        return ChatReply(
-            item_id=job.request.item_id,
-            text=self._tokenizer.decode(said, skip_special_tokens=True),
-            choice_logprobs=None,
-            usage=Usage(
-                input_tokens=len(job.ids) - cached,
-                cached_tokens=cached,
-                output_tokens=len(answer.tokens),
-                counted_by=CountedBy.TOKENIZER,
-            ),
-            queue_s=0.0,
-            model_s=model_s,
-            cut=answer.cut,
-        )
+        text = self._tokenizer.decode(said, skip_special_tokens=True)
+        reply = _reply(job, text, len(answer.tokens), cached=cached, model_s=model_s)
+        return dataclasses.replace(reply, cut=answer.cut)
 
     def _answer_jobs(self, jobs: list[_Job], *, alone: bool = False) -> Iterator[ChatReply]:
         """Jobs with the same choices."""
@@ -282,7 +259,7 @@ class TransformersChat:
             for job in jobs:
                 start = time.perf_counter()
                 scores = self._plain.score(job.ids, answers.ids).tolist()
-                yield _reply(job, answers, scores, cached=0, model_s=time.perf_counter() - start)
+                yield _chosen(job, answers, scores, cached=0, model_s=time.perf_counter() - start)
             return
         start = time.perf_counter()
         prefix, fresh = self._shared_prefix([job.ids for job in jobs])
@@ -301,7 +278,7 @@ class TransformersChat:
             read = [len(job.ids) - skip + own for job, own in zip(members, nodes, strict=True)]
             for job, scores, tokens in zip(members, rows, read, strict=True):
                 share = spent * tokens / sum(read)
-                yield _reply(job, answers, scores, cached=0 if fresh else skip, model_s=share + prefix_s)
+                yield _chosen(job, answers, scores, cached=0 if fresh else skip, model_s=share + prefix_s)
                 fresh, prefix_s = False, 0.0  # the first one paid for the prefix
 
     def _scores(
@@ -341,20 +318,27 @@ class TransformersChat:
         return self._prefix, True
 
 
-def _reply(job: _Job, answers: _Answers, scores: list[float], *, cached: int, model_s: float) -> ChatReply:
+def _chosen(job: _Job, answers: _Answers, scores: list[float], *, cached: int, model_s: float) -> ChatReply:
     top = max(scores)
     total = top + math.log(math.fsum(math.exp(score - top) for score in scores))
     best = scores.index(top)
+    text = job.request.choices[best]
+    reply = _reply(job, text, len(answers.ids[best]), cached=cached, model_s=model_s)
+    return dataclasses.replace(reply, choice_logprobs=tuple(score - total for score in scores))
+
+
+def _reply(job: _Job, text: str, tokens: int, *, cached: int, model_s: float) -> ChatReply:
+    usage = Usage(
+        input_tokens=len(job.ids) - cached,
+        cached_tokens=cached,
+        output_tokens=tokens,
+        counted_by=CountedBy.TOKENIZER,
+    )
     return ChatReply(
         item_id=job.request.item_id,
-        text=job.request.choices[best],
-        choice_logprobs=tuple(score - total for score in scores),
-        usage=Usage(
-            input_tokens=len(job.ids) - cached,
-            cached_tokens=cached,
-            output_tokens=len(answers.ids[best]),
-            counted_by=CountedBy.TOKENIZER,
-        ),
+        text=text,
+        choice_logprobs=None,
+        usage=usage,
         queue_s=0.0,
         model_s=model_s,
     )

@@ -118,7 +118,7 @@ def test_probabilities_are_those_of_the_next_token(coded):
     reply = model.answer_one(
         ChatRequest(item_id="1", messages=rows[0].prompt, form=Choices(answers=codes, one_token=True))
     )
-    ids = [model.completion_ids(code)[0] for code in codes]
+    ids = [model.renderer.completion_ids(code)[0] for code in codes]
     prompt = torch.tensor([model.renderer.prompt_ids(rows[0].prompt)])
     model._model.set_attn_implementation("sdpa")
     with torch.no_grad():

@@ -48,7 +48,7 @@ def by_full_passes(chat, one):
     scores = []
     for choice in one.choices:
         prompt = chat.renderer.prompt_ids(one.messages)
-        whole = chat.renderer._encode(chat.render_prompt(one.messages) + choice + "<|im_end|>")
+        whole = chat.renderer._encode(chat.renderer.render_prompt(one.messages) + choice + "<|im_end|>")
         with torch.inference_mode():
             steps = model(input_ids=torch.tensor([whole])).logits[0].log_softmax(-1)
         scores.append(sum(steps[i - 1, whole[i]].item() for i in range(len(prompt), len(whole))))
@@ -63,7 +63,7 @@ def same(logprobs):
 
 
 def test_batched_and_single_scores_equal_full_passes(chat):
-    assert chat.uses_tree
+    assert chat._tree is not None
     batch = requests()
     replies = answers(chat, batch)
     for one in batch:
@@ -95,7 +95,7 @@ def test_usage_splits_the_prompt_into_read_and_cached_tokens(chat):
     for reply in replies:
         whole = chat.count_tokens(batch[int(reply.item_id)].messages)
         assert reply.usage.input_tokens + reply.usage.cached_tokens == whole
-        assert reply.usage.output_tokens == len(chat.completion_ids(reply.text))
+        assert reply.usage.output_tokens == len(chat.renderer.completion_ids(reply.text))
         assert reply.usage.counted_by is CountedBy.TOKENIZER
     assert replies[0].usage.cached_tokens == 0, "the first one computed the prefix"
     shared = {reply.usage.cached_tokens for reply in replies[1:]}
@@ -183,8 +183,8 @@ def test_an_adapter_changes_the_answers_as_peft_would(smollm2, model_cache, tmp_
 def by_full_passes_peft(chat, one):
     scores = []
     for choice in one.choices:
-        ids = [*chat.renderer.prompt_ids(one.messages), *chat.completion_ids(choice)]
-        start = len(ids) - len(chat.completion_ids(choice))
+        ids = [*chat.renderer.prompt_ids(one.messages), *chat.renderer.completion_ids(choice)]
+        start = len(ids) - len(chat.renderer.completion_ids(choice))
         with torch.inference_mode():
             steps = chat._model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
         scores.append(sum(steps[i - 1, ids[i]].item() for i in range(start, len(ids))))
