@@ -33,8 +33,9 @@ from harness.report.topics.cells import (
 )
 from harness.report.topics.decision import answer_words
 from harness.report.topics.quality import relation_words
-from harness.report.topics.recommendation import headline
+from harness.report.topics.recommendation import RunWords, headline
 from harness.report.topics.sources import short
+from harness.tasks.records import Metric
 
 
 def compare_document(found: ComparedRuns) -> Document:
@@ -76,7 +77,7 @@ def _one_run(run: RunResults) -> str:
 
 def _arms(a: RunResults, b: RunResults, across: Sequence[ArmAcrossRuns]) -> tuple[Block | None, ...]:
     none = Paragraph(text="The runs have no arm in common.", tone="warn")
-    common = (_table(across), _speed_and_price(a, b, across)) if across else (none,)
+    common = (_table(across, a.metric), _speed_and_price(a, b, across)) if across else (none,)
     return *common, _only("A", a, b), _only("B", b, a)
 
 
@@ -85,12 +86,13 @@ def _only(name: str, one: RunResults, other: RunResults) -> Bullets | None:
     return Bullets(label=f"only in {name}", items=own) if own else None
 
 
-def _table(across: Sequence[ArmAcrossRuns]) -> Table:
+def _table(across: Sequence[ArmAcrossRuns], metric: Metric) -> Table:
+    first, _, rest = metric.noun.partition(" ")
     return Table(
         columns=columns(
             ("arm", ""),
-            ("A: right", "answers %"),
-            ("B: right", "answers %"),
+            (f"A: {first}", f"{rest} %"),
+            (f"B: {first}", f"{rest} %"),
             ("A minus B,", "points"),
             ("only A /", "only B"),
             ("p", ""),
@@ -155,7 +157,10 @@ def _price(arm: ArmResult | None) -> str:
 
 
 def _answer(name: str, run: RunResults) -> Fact:
-    return Fact(label=name, text=f"{headline(run.recommendation)} {answer_words(run.verdict)}")
+    return Fact(
+        label=name,
+        text=f"{headline(run.recommendation, RunWords(metric=run.metric))} {answer_words(run.verdict)}",
+    )
 
 
 def _test(run: RunResults) -> str | None:

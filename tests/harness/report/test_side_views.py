@@ -21,6 +21,7 @@ from harness.report.text import render_text
 from harness.report.topics.compare import compare_document
 from harness.report.topics.items import explain_document
 from harness.report.topics.runs import runs_document, runs_json
+from harness.tasks.extraction import FIELD_F1
 from tests.support.results import (
     FLOOR,
     LINEAR,
@@ -70,6 +71,12 @@ def test_runs_on_other_rows_say_so() -> None:
     b = run_results(data=data_summary(digests={"test": "99" * 32}))
     shown = flat(compare_document(two_runs(across(paired=False, only_first=None, relation=None), b=b)))
     assert "different: the figures stand side by side, and no arm is called better or worse" in shown
+
+
+def test_runs_on_fields_are_compared_by_their_metric() -> None:
+    both = [run_results(metrics=(FIELD_F1,), run_id=name) for name in ("one", "other")]
+    shown = flat(compare_document(ComparedRuns(a=both[0], b=both[1], across=(across(),))), 120)
+    assert "A: field B: field" in shown and "F1 % F1 %" in shown and "right answers" not in shown
 
 
 def test_runs_without_a_common_arm_say_so() -> None:
