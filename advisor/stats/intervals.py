@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from advisor.stats.special import (
     two_sided_z,
     wilson_ends,
 )
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -191,15 +195,18 @@ def cluster_codes(clusters: Sequence[Hashable | None] | None, n: int) -> Ints:
     return np.array([codes.setdefault(key, len(codes)) for key in keys], dtype=np.int64)
 
 
-def unit_sums(table: Floats, codes: Ints) -> Floats:
-    """Sum the rows of `table` (items x columns) by unit: (units x columns)."""
+def unit_sums(table: Floats | csr_array, codes: Ints) -> Floats | csr_array:
+    """Sum the rows of `table` (items x columns) by unit: (units x columns); a sparse table stays sparse."""
+    if not isinstance(table, np.ndarray):
+        one_each = (np.ones(codes.size), (codes, np.arange(codes.size)))
+        return type(table)(one_each, shape=(int(codes.max(initial=-1)) + 1, codes.size)) @ table
     sums = np.zeros((int(codes.max()) + 1 if codes.size else 0, table.shape[1]))
     np.add.at(sums, codes, table)
     return sums
 
 
 def bootstrap_draws(
-    unit_table: Floats,
+    unit_table: Floats | csr_array,
     statistic: Callable[[Floats], Floats],
     rng: np.random.Generator,
     draws: int = 10_000,
@@ -218,7 +225,7 @@ def bootstrap_draws(
     for start in range(0, draws, step):
         rows = min(step, draws - start)
         weights = resample_weights(rng, units, rows)
-        parts.append(statistic(weights @ unit_table))
+        parts.append(statistic(np.ascontiguousarray(weights @ unit_table)))  # sums go by the order in memory
     return np.concatenate(parts)
 
 
@@ -252,7 +259,7 @@ def percentile_interval(
 
 
 def bootstrap_interval(
-    table: Floats,
+    table: Floats | csr_array,
     statistic: Callable[[Floats], Floats],
     rng: np.random.Generator,
     *,
@@ -275,17 +282,18 @@ def bootstrap_interval(
     how = settings or Bootstrap()
     check_level(how.level)
     units = unit_sums(table, cluster_codes(clusters, table.shape[0]))
-    if len(units) < MIN_UNITS:
+    count = units.shape[0]  # a sparse table has no length
+    if count < MIN_UNITS:
         noun = "items" if clusters is None else "clusters"
-        return Unknown(reason=f"{len(units)} {noun}; a bootstrap needs {MIN_UNITS}", needed=MIN_UNITS)
+        return Unknown(reason=f"{count} {noun}; a bootstrap needs {MIN_UNITS}", needed=MIN_UNITS)
     values = bootstrap_draws(units, statistic, rng, how.draws)
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         return Unknown(reason="the statistic is not defined on any resample")
     if float(finite.max()) == float(finite.min()):
         return Unknown(reason="no variation between items, so resampling cannot tell the uncertainty")
-    estimate = float(statistic(table.sum(axis=0, keepdims=True))[0])
-    return percentile_interval(values, len(units), how.level, estimate)
+    estimate = float(statistic(table.sum(axis=0)[None, :])[0])
+    return percentile_interval(values, count, how.level, estimate)
 
 
 def proportion_interval(
@@ -356,8 +364,8 @@ def ratio_of_sums(sums: Floats) -> Floats:
         return np.asarray(sums[:, 0] / sums[:, 1], dtype=np.float64)
 
 
-def class_counts(truth: Ints, predicted: Ints, labels: int) -> Floats:
-    """Per item the (true positive, predicted, actual) counts of each label: (items x 3 * labels).
+def class_counts(truth: Ints, predicted: Ints, labels: int) -> csr_array:
+    """Per item the (true positive, predicted, actual) counts of each label: (items x 3 * labels), sparse.
 
     `predicted` is -1 where the answer is none of the labels: it counts against the true label and for
     no other.
@@ -369,14 +377,12 @@ def class_counts(truth: Ints, predicted: Ints, labels: int) -> Floats:
         raise ValueError(f"{truth.size} reference labels but {predicted.size} predictions")
     if truth.size and (truth.min() < 0 or truth.max() >= labels or predicted.max() >= labels):
         raise ValueError(f"label codes must lie within 0..{labels - 1}")
-    rows = np.arange(truth.size)
-    table = np.zeros((truth.size, 3 * labels))
-    hit = truth == predicted
-    table[rows[hit], truth[hit]] = 1
-    known = predicted >= 0
-    table[rows[known], labels + predicted[known]] = 1
-    table[rows, 2 * labels + truth] = 1
-    return table
+    from scipy.sparse import csr_array
+
+    rows, hit, known = np.arange(truth.size), truth == predicted, predicted >= 0
+    items = np.concatenate([rows[hit], rows[known], rows])
+    columns = np.concatenate([truth[hit], labels + predicted[known], 2 * labels + truth])
+    return csr_array((np.ones(items.size), (items, columns)), shape=(truth.size, 3 * labels))
 
 
 def macro_f1_of_sums(sums: Floats) -> Floats:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import get_args
+
+import numpy as np
 
 from advisor.money.price_book import PriceBook
 from advisor.options import Option
@@ -21,16 +24,21 @@ from harness.core.machine import MachineUse
 from harness.core.records import ArmId, Completion, FittedArm, Item, Outcome, Passage
 from harness.tasks.base import Task
 from harness.tasks.kinds import task_of
-from harness.tasks.measures import Measuring
-from harness.tasks.scored import Scored
-from harness.tasks.scoring import score
+from harness.tasks.measures import Measuring, fit_dev_temperature
+from harness.tasks.outcomes import Outcomes
+from harness.tasks.scored import Scored, together
+from harness.tasks.scoring import score_each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerSet:
     """One lane's outcomes, scored, on all three passes.
 
+    Of other passes than `dev` and `out_of_fold` no distributions are held, but confidences at the
+    temperatures that are fitted on these two.
+
     Attributes:
+        temperature: the one that fits dev; None without distributions.
         warm: the separate timing pass, the newest one; empty where the test pass itself was timed.
         batches: a newer timing of the test pass in batches; empty where that was timed once.
         out_of_scope: its answers to inputs that belong to no label; None where it was not asked.
@@ -42,14 +50,13 @@ class AnswerSet:
     """
 
     settled: FittedArm
-    dev_outcomes: Mapping[str, Outcome]
-    outcomes: Mapping[str, Outcome]
+    temperature: float | None
     warm: Mapping[str, Outcome]
     dev: Scored
     test: Scored
     peak_memory_mib: float | None = None
     out_of_scope: Scored | None = None
-    batches: Mapping[str, Outcome] = field(default_factory=dict)
+    batches: Sequence[Outcome] = ()
     machine: Mapping[Pass, tuple[MachineUse, ...]] = field(default_factory=dict)
     all_rows: Scored | None = None
     out_of_fold: Scored | None = None
@@ -114,7 +121,7 @@ def _lanes(journal: Journal, run: StoredRun, folder: RunFolder) -> list[AnswerSe
     found = []
     run_id, outside, injected = folder.run_id, folder.out_of_scope(), folder.rows(INJECTED)
     rest, rest_dev = folder.rows(REST), folder.rows(REST_DEV)
-    memory = journal.memory()
+    memory, read = journal.memory(), partial(read_lane, journal, run.task)
     planned = {arm.id for arm in run.plan.arms}
     failed = {one.arm for one in folder.failed()}
     for settled in journal.settled():
@@ -124,15 +131,19 @@ def _lanes(journal: Journal, run: StoredRun, folder: RunFolder) -> list[AnswerSe
             split: Lane(arm=settled.arm, seed=settled.seed, split=split, config=settled.config)
             for split in get_args(Pass)
         }
-        dev = journal.outcomes(lanes["dev"], run.items["dev"])
-        test = journal.outcomes(lanes["test"], run.items["test"])
-        dev_items = run.items["dev"]
-        more_dev = journal.outcomes(lanes["dev"], rest_dev)
-        if rest_dev and len(more_dev) == len(rest_dev):
-            dev_items, dev = (*dev_items, *rest_dev), {**dev, **more_dev}
-        if settled.arm.option is Option.EXTERNAL:  # brought in with as many dev answers as there were
-            dev_items = tuple(item for item in dev_items if item.id in dev)
-        missing = len(dev_items) + len(run.items["test"]) - len(dev) - len(test)
+        dev, items = read(lanes["dev"], run.items["dev"]), run.items["dev"]
+        more = read(lanes["dev"], rest_dev)
+        if rest_dev and len(more.items) == len(rest_dev):
+            dev, items = together(dev, more), (*items, *rest_dev)
+        folded = read(lanes["out_of_fold"], run.items["train"] if run.plan.to_today else ())
+        out_of_fold = folded if folded.items else None
+        temperature = fit_dev_temperature(dev)
+        fitted = temperature, fit_dev_temperature(chosen_on(dev, out_of_fold)) if run.plan.to_today else None
+        at = tuple(dict.fromkeys(one for one in fitted if one is not None))
+        test = read(lanes["test"], run.items["test"], at)
+        missing = len(run.items["test"]) - len(test.items)
+        if settled.arm.option is not Option.EXTERNAL:  # brought in with as many dev answers as there were
+            missing += len(items) - len(dev.items)
         if missing and settled.arm not in planned:
             continue  # an import that was stopped; it counts once it is repeated
         if missing:
@@ -140,21 +151,21 @@ def _lanes(journal: Journal, run: StoredRun, folder: RunFolder) -> list[AnswerSe
                 f"Run {run_id} is incomplete: {settled.arm} has {missing} items without an outcome.",
                 run=folder.command("resume"),
             )
+        whole = read(lanes["rest"], rest, at)
         found.append(
             AnswerSet(
-                settled=_noted(settled, [*dev.values(), *test.values()]),
-                dev_outcomes=dev,
-                outcomes=test,
+                settled=_noted(settled, [*dev.outcomes.alike, *test.outcomes.alike]),
+                temperature=temperature,
                 warm=journal.outcomes(lanes["latency"], run.items["test"]),
-                dev=score(dev_items, dev, run.task),
-                test=score(run.items["test"], test, run.task),
-                out_of_scope=_asked(journal.outcomes(lanes["out_of_scope"], outside), outside, run),
+                dev=dev,
+                test=test,
+                out_of_scope=_all_of(read(lanes["out_of_scope"], outside, at), outside),
                 peak_memory_mib=memory.get((str(settled.arm), settled.seed)),
-                batches=journal.outcomes(lanes["throughput"], run.items["test"]),
+                batches=Outcomes.of(journal.outcomes(lanes["throughput"], run.items["test"]).values()),
                 machine={split: journal.machine(lane) for split, lane in lanes.items()},
-                all_rows=_whole(test, journal.outcomes(lanes["rest"], rest), rest, run),
-                injected=_asked(journal.outcomes(lanes["injected"], injected), injected, run),
-                out_of_fold=_folded(journal, lanes["out_of_fold"], run),
+                all_rows=together(test, whole) if _all_of(whole, rest) else None,
+                injected=_all_of(read(lanes["injected"], injected, at), injected),
+                out_of_fold=out_of_fold,
             )
         )
     without = [str(arm.id) for arm in run.plan.arms if arm.id not in failed and not _answered(arm.id, found)]
@@ -178,27 +189,36 @@ def _noted(settled: FittedArm, outcomes: Sequence[Outcome]) -> FittedArm:
     return dataclasses.replace(settled, fitted=fitted)
 
 
-def _whole(
-    test: Mapping[str, Outcome], more: Mapping[str, Outcome], rest: Sequence[Item], run: StoredRun
-) -> Scored | None:
-    """The answers to all test rows; None where there are no more than those every arm answers."""
-    if not rest or len(more) < len(rest):
-        return None
-    return score((*run.items["test"], *rest), {**test, **more}, run.task)
+def read_lane(
+    journal: Journal, task: Task, lane: Lane, items: Sequence[Item], at: Sequence[float] | None = None
+) -> Scored:
+    """The answers to those of the items that have an outcome, in the items' order.
+
+    Args:
+        at: temperatures of which confidences are kept in the place of whole distributions.
+
+    Raises:
+        StoreError: if the journal is damaged.
+    """
+    places: list[int] = []
+
+    def given() -> Iterator[tuple[Item, Outcome]]:
+        for place, outcome in journal.each(lane, items):
+            places.append(place)
+            yield items[place], outcome
+
+    return score_each(given(), task, at).take(np.argsort(places))
 
 
-def _folded(journal: Journal, lane: Lane, run: StoredRun) -> Scored | None:
-    """The answers to training rows out of fold; None where no route asks for them, or the arm gave none."""
-    if not run.plan.to_today:
-        return None
-    found = journal.outcomes(lane, run.items["train"])
-    rows = tuple(item for item in run.items["train"] if item.id in found)
-    return score(rows, found, run.task) if rows else None
+def chosen_on(dev: Scored, out_of_fold: Scored | None) -> Scored:
+    """The rows that a route to today's way chooses its threshold on: those with a distribution."""
+    rows = dev if out_of_fold is None else together(out_of_fold, dev)
+    return rows.where(rows.scored)
 
 
-def _asked(outcomes: Mapping[str, Outcome], items: Sequence[Item], run: StoredRun) -> Scored | None:
-    """The answers to all inputs out of scope; None where there are none or some are missing."""
-    return score(items, outcomes, run.task) if items and len(outcomes) == len(items) else None
+def _all_of(found: Scored, items: Sequence[Item]) -> Scored | None:
+    """The answers to these items; None where there are none or some are missing."""
+    return found if items and len(found.items) == len(items) else None
 
 
 def _answered(arm: ArmId, found: Sequence[AnswerSet]) -> bool:

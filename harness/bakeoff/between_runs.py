@@ -23,12 +23,7 @@ from harness.tasks.scored import Scored
 from harness.tasks.wording import in_words
 
 
-def item_answers(
-    arm: ArmId,
-    scored: Scored,
-    outcomes: Mapping[str, Outcome],
-    temperature: float | None,
-) -> tuple[ItemAnswer, ...]:
+def item_answers(arm: ArmId, scored: Scored, temperature: float | None) -> tuple[ItemAnswer, ...]:
     """Every item of a scored arm, in the items' order.
 
     Args:
@@ -36,8 +31,8 @@ def item_answers(
     """
     sure, right = confidence(scored, temperature), scored.correct
     found = []
-    for number, item in enumerate(scored.items):
-        outcome, answer = outcomes[item.id], scored.scores[number].answer
+    for number, (item, outcome) in enumerate(zip(scored.items, scored.outcomes, strict=True)):
+        answer = scored.scores[number].answer
         failed = isinstance(outcome, Failure)
         found.append(
             ItemAnswer(

@@ -187,7 +187,8 @@ def read_owners(folder: RunFolder, settled: FittedArm, index: ItemIndex) -> tupl
         outcomes = journal.outcomes_of(_lane(settled), items)
     here = [item for item in items if item.id in outcomes]
     scored = score(here, outcomes, task_of(folder.data_facts().space))
-    found = {one.item_id: one.detail.owner for one in scored.scores if isinstance(one.detail, AnswerDetail)}
+    details = {item.id: one.detail for item, one in zip(here, scored.scores, strict=True)}
+    found = {name: one.owner for name, one in details.items() if isinstance(one, AnswerDetail)}
     return tuple(found.get(item.id) for item in items)
 
 
@@ -206,7 +207,7 @@ def read_page(
     for arm, outcomes in stored.items():
         here = [item for item in items if item.id in outcomes]
         scored = score(here, outcomes, task)
-        found = zip(item_answers(arm, scored, outcomes, temperatures[arm]), here, scored.scores, strict=True)
+        found = zip(item_answers(arm, scored, temperatures[arm]), here, scored.scores, strict=True)
         for answer, item, one in found:
             outcome = outcomes[item.id]
             if isinstance(one.detail, AnswerDetail):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from harness.bakeoff.answer_sets import AnswerSet, StoredRun
 from harness.bakeoff.busy import busy_reason
@@ -17,7 +17,7 @@ from harness.core.records import CostLine, Outcome
 def latency_of(answers: AnswerSet) -> Latency:
     """An arm's latency from its newest timing."""
     identity = answers.settled.identity
-    batches = tuple(answers.batches.values()) or answers.test.completions
+    batches = answers.batches or answers.test.outcomes
     watched = answers.machine.get("throughput" if answers.batches else "test", ())
     throughput = measure_throughput(batches, identity, watched)
     return measure_latency(answers.warm, answers.test, identity, answers.timed, throughput)
@@ -45,15 +45,15 @@ def _paid(answers: AnswerSet, desk: StoredRun) -> Pass:
     return "throughput" if answers.batches else "test"
 
 
-def charged(answers: AnswerSet, desk: StoredRun, ids: Sequence[str] | None = None) -> list[Outcome]:
+def charged(answers: AnswerSet, desk: StoredRun, ids: Container[str] = ()) -> Sequence[Outcome]:
     """The outcomes that are paid for.
 
     Args:
-        ids: of the items that count; all where None, or where the pass holds none of them.
+        ids: of the items that count; all where the pass holds none of them.
     """
-    passes = {"test": answers.outcomes, "latency": answers.warm, "throughput": answers.batches}
-    paid = passes[_paid(answers, desk)]
-    return [paid[i] for i in ids or () if i in paid] or list(paid.values())
+    timings = {"latency": tuple(answers.warm.values()), "throughput": answers.batches}
+    paid = timings.get(_paid(answers, desk), answers.test.outcomes)
+    return ([one for one in paid if one.item_id in ids] if ids else ()) or paid
 
 
 def paid_busy(answers: AnswerSet, desk: StoredRun) -> str:
@@ -62,7 +62,7 @@ def paid_busy(answers: AnswerSet, desk: StoredRun) -> str:
     return busy_reason(answers.machine.get(_paid(answers, desk), ()), identity)
 
 
-def paid_lines(answers: AnswerSet, outcomes: list[Outcome], desk: StoredRun) -> tuple[CostLine, ...]:
+def paid_lines(answers: AnswerSet, outcomes: Sequence[Outcome], desk: StoredRun) -> tuple[CostLine, ...]:
     """The ledger of 1,000 queries like these outcomes."""
     identity = answers.settled.identity
     return cost_lines(outcomes, identity, prices_for(identity, desk.plan, desk.book))

@@ -171,8 +171,9 @@ def per_correct(per_1k: Decimal | None, lines: Sequence[LedgerLine], accuracy: E
 
 def busy_seconds(outcomes: Sequence[Outcome]) -> tuple[float, int]:
     """Seconds of retrieval and model over all outcomes with a timing, and how many those are."""
-    timings = [outcome.timing for outcome in outcomes if outcome.timing is not None]
-    return sum(timing.retrieval_s + timing.model_s for timing in timings), len(timings)
+    timings = (outcome.timing for outcome in outcomes)
+    seconds = [timing.retrieval_s + timing.model_s for timing in timings if timing is not None]
+    return sum(seconds), len(seconds)
 
 
 def _machine_line(outcomes: Sequence[Outcome], rate: MachineRate) -> LedgerLine:
@@ -217,7 +218,7 @@ def _money(usd: Decimal | None, lines: Sequence[LedgerLine]) -> Money:
 
 
 def _mean_tokens(test: Scored) -> dict[str, float | None]:
-    usages = [p.usage for p in test.completions if p is not None and p.usage is not None]
+    usages = [one.usage for one in test.outcomes if isinstance(one, Completion) and one.usage is not None]
     found: dict[str, float | None] = {}
     for bucket in (field.name for field in fields(Usage) if field.name.endswith("_tokens")):
         counts = [getattr(usage, bucket) for usage in usages]

@@ -22,6 +22,7 @@ from harness.bakeoff.between_runs import item_answers
 from harness.bakeoff.browse import Shown, shown_passages
 from harness.bakeoff.cost import cost_lines
 from harness.bakeoff.evalset import passages_of
+from harness.bakeoff.journal import Lane
 from harness.bakeoff.leaving import SentRecord
 from harness.bakeoff.lookup import no_such
 from harness.bakeoff.prices import prices_for
@@ -46,9 +47,9 @@ from harness.models.api.calls import said_as_asked
 from harness.privacy.redact import Placeholders, redacting
 from harness.tasks.base import ReadsPassages, Task
 from harness.tasks.kinds import facts_of_kind
-from harness.tasks.measures import fit_dev_temperature
 from harness.tasks.question_breakdown import AnswerDetail
 from harness.tasks.questions import QuestionTask
+from harness.tasks.scoring import score
 from harness.tasks.wording import in_words
 
 _LONGEST_ROW = 10
@@ -107,9 +108,17 @@ def explain_item(folder: RunFolder, item_id: str, context: Context) -> Explained
     passages = (desk.passages or passages_of(desk.plan, context, folder)) if documents else {}
     arms = []
     for found in lanes:
-        explained = _explained(found, split, item, desk, passages)
+        settled = found.settled
+        lane = Lane(
+            arm=settled.arm,
+            seed=settled.seed,
+            split="test" if split == "test" else "dev",
+            config=settled.config,
+        )
+        with folder.journal(read_only=True) as journal:  # with what was shown, which answer sets do not hold
+            outcome = journal.outcomes_of(lane, [item])[item.id]
+        explained = _explained(found, item, outcome, desk, passages)
         task = _as_put(desk, explained.arm, folder)
-        outcome = (found.outcomes if split == "test" else found.dev_outcomes)[item.id]
         messages = _messages(found.settled, item, outcome, (desk, task), passages)
         arms.append(dataclasses.replace(explained, messages=messages))
     return ExplainedItem(run_id=folder.run_id, split=split, item=item, arms=tuple(arms))
@@ -124,21 +133,19 @@ def _as_put(desk: StoredRun, arm: ArmId, folder: RunFolder) -> Task:
 
 
 def _explained(
-    found: AnswerSet, split: str, item: Item, desk: StoredRun, passages: Mapping[str, Passage]
+    found: AnswerSet, item: Item, outcome: Outcome, desk: StoredRun, passages: Mapping[str, Passage]
 ) -> ExplainedArm:
     arm, identity = found.settled.arm, found.settled.identity
-    outcomes, scored = (found.outcomes, found.test) if split == "test" else (found.dev_outcomes, found.dev)
-    outcome = outcomes[item.id]
-    temperature = fit_dev_temperature(found.dev)
-    answers = item_answers(arm, scored, outcomes, temperature)
+    scored = score([item], {item.id: outcome}, desk.task)
+    (answer,) = item_answers(arm, scored, found.temperature)
     neighbours = outcome.neighbours if isinstance(outcome, Completion) else ()
-    detail = next(one.detail for one in scored.scores if one.item_id == item.id)
+    detail = scored.scores[0].detail
     return ExplainedArm(
         arm=arm,
         neighbours=shown_passages(item, detail, outcome, passages)
         if isinstance(detail, AnswerDetail)
         else _shown(neighbours, desk),
-        answer=next(answer for answer in answers if answer.item_id == item.id),
+        answer=answer,
         failure_message=outcome.message if isinstance(outcome, Failure) else "",
         usage=outcome.usage,
         timing=outcome.timing,

@@ -170,15 +170,29 @@ class Journal:
         return done
 
     def outcomes(self, lane: Lane, items: Iterable[Item]) -> dict[str, Outcome]:
-        """The stored outcomes of these items by id; items without one are absent."""
-        rows = {row[0]: row for row in self._outcome_rows("arm=? AND seed=? AND pass=?", _lane_key(lane))}
-        keyed = ((item.id, rows.get(lane.key(item))) for item in items)
-        return {item_id: self._outcome(row) for item_id, row in keyed if row is not None}
+        """The stored outcomes of these items by id, in their order; items without one are absent."""
+        rows = tuple(items)
+        found = dict(self.each(lane, rows))
+        return {item.id: found[place] for place, item in enumerate(rows) if place in found}
+
+    def each(self, lane: Lane, items: Sequence[Item]) -> Iterator[tuple[int, Outcome]]:
+        """The stored outcomes of these items one at a time: an item's place and its outcome, in no order.
+
+        Raises:
+            StoreError: if a row of the lane is damaged, or the file.
+        """
+        places = {item.id: place for place, item in enumerate(items)}
+        for row in self._outcome_rows("arm=? AND seed=? AND pass=?", _lane_key(lane)):
+            place = places.get(row[4])
+            if place is None or row[0] != lane.key(items[place]):
+                self._check(row)  # of another configuration, or of no item any more
+            else:
+                yield place, self._outcome(row)
 
     def others(self, lane: Lane, items: Sequence[Item]) -> dict[str, Outcome]:
         """Answers to these items by the same arm, seed and pass under other keys, where there is none now."""
         mine = {lane.key(item): item.id for item in items}
-        rows = self._outcome_rows("arm=? AND seed=? AND pass=? AND NOT failed", _lane_key(lane))
+        rows = list(self._outcome_rows("arm=? AND seed=? AND pass=? AND NOT failed", _lane_key(lane)))
         done = {mine[row[0]] for row in rows if row[0] in mine}
         wanted = set(mine.values()) - done
         return {row[4]: self._outcome(row) for row in rows if row[0] not in mine and row[4] in wanted}
@@ -348,7 +362,7 @@ class Journal:
         for table, columns in parts.items():
             if self._has(table):
                 names = ", ".join(columns)
-                for row in self._rows(f"SELECT {names} FROM {table} ORDER BY {names}"):
+                for row in self._stream(f"SELECT {names} FROM {table} ORDER BY {names}"):
                     total.update(_row_text(table, row))
         return total.hexdigest()
 
@@ -434,9 +448,12 @@ class Journal:
             return True
         return False
 
-    def _outcome(self, row: tuple[Any, ...]) -> Outcome:
+    def _check(self, row: tuple[Any, ...]) -> None:
         if not self._is_whole(row):
             raise self._damaged(f"the answer of {current_name(row[1])} to {row[4]!a}")
+
+    def _outcome(self, row: tuple[Any, ...]) -> Outcome:
+        self._check(row)
         outcome = decode_outcome(row[6])
         if self._restore is None or isinstance(outcome, Failure):
             return outcome
@@ -455,9 +472,9 @@ class Journal:
             run=f"{command('resume', run)}   # names the damage, and what it would ask again",
         )
 
-    def _outcome_rows(self, where: str, values: tuple[object, ...]) -> list[Any]:
+    def _outcome_rows(self, where: str, values: tuple[object, ...]) -> Iterator[Any]:
         columns = ", ".join((*_OUTCOMES, "digest" if self._digested else "''"))
-        return self._rows(f"SELECT {columns} FROM outcomes WHERE {where}", values)
+        return self._stream(f"SELECT {columns} FROM outcomes WHERE {where}", values)
 
     def _settled_rows(self, where: str, values: tuple[object, ...] = ()) -> list[Any]:
         columns = ", ".join((*_SETTLED, "digest" if self._digested else "''"))
@@ -483,9 +500,13 @@ class Journal:
                     )
 
     def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
-        """All rows of a query; a damaged file is an error a user can read."""
+        """All rows of a query."""
+        return list(self._stream(sql, values))
+
+    def _stream(self, sql: str, values: tuple[object, ...] = ()) -> Iterator[Any]:
+        """The rows of a query one at a time; a damaged file is an error a user can read."""
         try:
-            return self._db.execute(sql, values).fetchall()
+            yield from self._db.execute(sql, values)
         except _FAULTS as error:
             raise _store_error(self._path, error) from error
 

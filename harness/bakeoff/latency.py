@@ -44,7 +44,7 @@ def measure_latency(
         p95_ms=_percentile(seconds, 0.95, untimed),
         p99_ms=_percentile(seconds, 0.99, untimed),
         conditions=_conditions(identity),
-        throughput_qps=throughput or measure_throughput(test.completions, identity),
+        throughput_qps=throughput or measure_throughput(test.outcomes, identity),
         busy=busy_reason(machine, identity) if seconds else "",
         machine=tuple(machine),
         slowest_ms=1000 * max(finite) if finite else None,
@@ -61,7 +61,7 @@ def timed_seconds(warm: Mapping[str, Outcome], test: Scored, identity: ModelIden
 def _timed(warm: Mapping[str, Outcome], test: Scored, identity: ModelIdentity | None) -> list[Outcome]:
     timed = list(warm.values())
     if not timed and identity is not None and identity.location == "local":
-        timed = [p for p in test.completions if p is not None]
+        timed = [one for one in test.outcomes if isinstance(one, Completion)]
     return [outcome for outcome in timed if _counts(outcome)]
 
 
@@ -110,7 +110,7 @@ def _ms(value: float) -> str:
 
 
 def measure_throughput(
-    outcomes: Sequence[Outcome | None], identity: ModelIdentity | None, machine: Sequence[MachineUse] = ()
+    outcomes: Sequence[Outcome], identity: ModelIdentity | None, machine: Sequence[MachineUse] = ()
 ) -> Estimate:
     """Queries a second of a batched pass; its reason says if the machine was too busy to believe it.
 
@@ -119,15 +119,15 @@ def measure_throughput(
     """
     if identity is not None and identity.in_batches:
         return Estimate(metric="queries per second", value=None, n=0, method="none", reason=_IN_BATCHES)
-    timings = [o.timing for o in outcomes if isinstance(o, Completion) and o.timing.batched]
-    busy_s = sum(timing.retrieval_s + timing.model_s for timing in timings)
-    if not timings or busy_s <= 0:
-        reason = "answered one by one, not in batches" if not timings else "too fast to time"
-        return Estimate(metric="queries per second", value=None, n=len(timings), method="none", reason=reason)
+    seconds = [_seconds(one) for one in outcomes if isinstance(one, Completion) and one.timing.batched]
+    busy_s, n = sum(seconds), len(seconds)
+    if busy_s <= 0:
+        reason = "too fast to time" if seconds else "answered one by one, not in batches"
+        return Estimate(metric="queries per second", value=None, n=n, method="none", reason=reason)
     return Estimate(
         metric="queries per second",
-        value=len(timings) / busy_s,
-        n=len(timings),
+        value=n / busy_s,
+        n=n,
         method="batched quality pass",
         reason=busy_reason(machine, identity),
     )

@@ -23,7 +23,7 @@ from advisor.money.workload import today_line
 from advisor.options import Option
 from advisor.stats.calibration import Blended, Tested, blended, fit_temperature, in_sequence
 from advisor.stats.intervals import Floats, Interval
-from harness.bakeoff.answer_sets import AnswerSet, StoredRun
+from harness.bakeoff.answer_sets import AnswerSet, StoredRun, chosen_on
 from harness.bakeoff.cost import ledger_cost
 from harness.bakeoff.limit_checks import Counted
 from harness.bakeoff.plan import ExperimentPlan
@@ -42,7 +42,7 @@ from harness.core.wording import percent
 from harness.tasks.classification import MACRO_F1
 from harness.tasks.label_breakdown import LabelBreakdown
 from harness.tasks.measures import Measuring, confidence, estimate, share
-from harness.tasks.scored import Scored, together
+from harness.tasks.scored import Scored
 
 HANDED = "handed to today's way"
 FEWEST_ROWS = 100
@@ -180,8 +180,7 @@ def _candidates(primary: Sequence[AnswerSet], by_arm: Mapping[ArmId, ArmResult])
     found = []
     for answers in primary:
         traits = answers.settled.arm.option.traits
-        rows = answers.dev if answers.out_of_fold is None else together(answers.out_of_fold, answers.dev)
-        rows = rows.where(rows.scored)
+        rows = chosen_on(answers.dev, answers.out_of_fold)
         if not traits.fitted or traits.composed or len(rows.items) < FEWEST_ROWS:
             continue
         temperature = fit_temperature(rows.logprobs, rows.truth)

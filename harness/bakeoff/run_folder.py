@@ -36,7 +36,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -247,14 +247,14 @@ class RunFolder:
     def write_items(self, evalset: Evalset) -> None:
         """Store the rows as the arms see them."""
         splits = (("train", evalset.train), ("dev", evalset.dev), ("test", evalset.test))
-        lines = [f'{{"split":"{name}","item":{encode(item)}}}' for name, items in splits for item in items]
-        write_atomically(self.root / "items.jsonl", "\n".join(lines) + "\n")
+        lines = (f'{{"split":"{name}","item":{encode(item)}}}\n' for name, items in splits for item in items)
+        write_atomically(self.root / "items.jsonl", lines)
 
     def items(self) -> dict[str, tuple[Item, ...]]:
         """The stored rows by split."""
         found: dict[str, list[Item]] = {"train": [], "dev": [], "test": []}
-        lines = self._read("items.jsonl").rstrip("\n").split("\n")  # texts may hold other line ends
-        for number, line in enumerate(lines, 1):
+        slices: dict[Any, Any] = {}
+        for number, line in enumerate(self._lines("items.jsonl"), 1):
             try:
                 row = json.loads(line)
                 split, item = found[row["split"]], row["item"]
@@ -262,19 +262,20 @@ class RunFolder:
                 raise StoreError(
                     f"items.jsonl of run {self.run_id} is damaged.", got=f"line {number}"
                 ) from error
-            split.append(decode_item(json.dumps(item)))
+            read = decode_item(json.dumps(item))
+            split.append(replace(read, slices=slices.setdefault(read.slices, read.slices)))
         return {split: tuple(items) for split, items in found.items()}
 
     def write_rows(self, name: str, items: Sequence[Item]) -> None:
         """Store rows beside the run's own, such as OUT_OF_SCOPE; without any no file is written."""
         if items:
-            write_atomically(self.root / name, "".join(f"{encode(item)}\n" for item in items))
+            write_atomically(self.root / name, (f"{encode(item)}\n" for item in items))
 
     def rows(self, name: str) -> tuple[Item, ...]:
         """What `write_rows` stored; none where it stored nothing."""
         if not (self.root / name).exists():
             return ()
-        return tuple(decode_item(line) for line in self._read(name).rstrip("\n").split("\n"))
+        return tuple(decode_item(line) for line in self._lines(name))
 
     def write_out_of_scope(self, items: Sequence[Item]) -> None:
         """Store the inputs that belong to no label."""
@@ -491,8 +492,12 @@ class RunFolder:
             ) from error
 
     def _read(self, name: str) -> str:
+        return "".join(self._lines(name))
+
+    def _lines(self, name: str) -> Iterator[str]:
         try:
-            return (self.root / name).read_text(encoding="utf-8")
+            with (self.root / name).open(encoding="utf-8", newline="\n") as file:  # texts hold other ends
+                yield from file
         except FileNotFoundError as error:
             if not (self.root / "manifest.json").exists():
                 raise IncompleteRun(

@@ -8,15 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+import numpy as np
+
 from advisor.money.ledger import scaled
 from advisor.options import Option
 from advisor.stats.power import Design
-from harness.bakeoff.answer_sets import AnswerSet, StoredRun, primary_lanes
+from harness.bakeoff.answer_sets import AnswerSet, StoredRun, primary_lanes, read_lane
 from harness.bakeoff.busy import marked
 from harness.bakeoff.charged import charged, either_busy, latency_of, paid_busy, paid_lines
 from harness.bakeoff.compare import Aim, ItemValues, compare_arms
 from harness.bakeoff.cost import ledger_cost, measure_cost
 from harness.bakeoff.diagnose import diagnose
+from harness.bakeoff.journal import Lane
 from harness.bakeoff.latency import measure_latency, timed_seconds
 from harness.bakeoff.limit_checks import Held, RobustShares, check_limits, decide, pairs_to_compare
 from harness.bakeoff.outside import cost_outside, latency_outside
@@ -36,9 +39,9 @@ from harness.bakeoff.results import (
 from harness.bakeoff.route import RouteArm, compose, design_route, route_fitted
 from harness.bakeoff.route_today import RoutedArm, route_to_today
 from harness.bakeoff.run_folder import RunFolder
-from harness.core.records import ArmId, Estimate
+from harness.core.records import ArmId, Completion, Estimate, Outcome
 from harness.tasks.base import primary as task_metric
-from harness.tasks.measures import confidence, everything, mean
+from harness.tasks.measures import confidence, everything, fit_dev_temperature, mean
 from harness.tasks.scored import Scored
 from harness.tasks.scoring import score
 
@@ -88,7 +91,7 @@ def score_run(
         handing, routed = route_to_today(primary, arms, run)
     asked = any(arm.option is Option.ROUTE and not arm.id.to_today for arm in run.plan.arms)
     if asked:
-        design, route = _route(primary, arms, run)
+        design, route = _route(primary, arms, folder, run)
         if route is not None:
             arms.append(route.result)
             scored[route.result.arm] = route.test
@@ -197,7 +200,8 @@ def _arm_result(answers: AnswerSet, lanes: Sequence[AnswerSet], run: StoredRun) 
 
 def _served(test: Scored) -> ServedAnswers | None:
     """What providers said of an arm's answers; None where they said nothing."""
-    given = [one for one in test.completions if one is not None and (one.served_by or one.form)]
+    answered = (one for one in test.outcomes.alike if isinstance(one, Completion))
+    given = [one for one in answered if one.served_by or one.form]
     if not given:
         return None
     return ServedAnswers(
@@ -231,7 +235,7 @@ def _comparisons(
 
 
 def _route(
-    primary: Sequence[AnswerSet], arms: Sequence[ArmResult], run: StoredRun
+    primary: Sequence[AnswerSet], arms: Sequence[ArmResult], folder: RunFolder, run: StoredRun
 ) -> tuple[RouteDesign | None, _Route | None]:
     """Route from the dev leader among cheap arms to the best prompted arm; served ones come first."""
     by_arm = {arm.arm: arm for arm in arms}
@@ -245,18 +249,25 @@ def _route(
     design = design_route(one, two, run.how)
     if design.threshold is None:
         return design, None
-    return design, _route_result(design, first, then, one, run)
+    return design, _route_result(design, first, then, one, folder, run)
 
 
 def _route_result(
-    design: RouteDesign, first: AnswerSet, then: AnswerSet, side: RouteArm, run: StoredRun
+    design: RouteDesign,
+    first: AnswerSet,
+    then: AnswerSet,
+    side: RouteArm,
+    folder: RunFolder,
+    run: StoredRun,
 ) -> _Route:
     arm = next(a.id for a in run.plan.arms if a.option is Option.ROUTE and not a.id.to_today)
     dev_items, test_items = run.items["dev"], run.items["test"]
     sure = _confidences(first.dev, side) | _confidences(first.test, side)
-    dev = score(dev_items, compose(design, first.dev_outcomes, then.dev_outcomes, sure, dev_items), run.task)
-    test = score(test_items, compose(design, first.outcomes, then.outcomes, sure, test_items), run.task)
-    warm_first, warm_then = first.warm or first.outcomes, then.warm or then.outcomes
+    sides = (_by_item(first.dev), _by_item(then.dev)), (_by_item(first.test), _by_item(then.test))
+    dev = score(dev_items, compose(design, *sides[0], sure, dev_items), run.task)
+    test = score(test_items, compose(design, *sides[1], sure, test_items), run.task)
+    dev, test = _with_odds((dev, test), first, design, sure, folder, run)
+    warm_first, warm_then = first.warm or sides[1][0], then.warm or sides[1][1]
     timed = tuple(item for item in test_items if item.id in warm_first and item.id in warm_then)
     warm = compose(design, warm_first, warm_then, sure, timed)
     quality = measure_quality(dev, test, run.task, frozenset(run.facts.overlap), run.how)
@@ -282,7 +293,7 @@ def _route_cost(
 ) -> Cost:
     """Every query pays the first arm; those handed on pay the second as well."""
     first, then = sides
-    handed = [item.id for item in first.test.items if sure[item.id] < (design.threshold or 0.0)]
+    handed = {item.id for item in first.test.items if sure[item.id] < (design.threshold or 0.0)}
     lines = paid_lines(first, charged(first, run), run)
     busy = paid_busy(first, run)
     if handed:
@@ -290,6 +301,33 @@ def _route_cost(
         lines += scaled(paid_lines(then, charged(then, run, handed), run), share_on)
         busy = busy or paid_busy(then, run)
     return marked(ledger_cost(lines, accuracy, {}), busy)
+
+
+def _with_odds(
+    composed: tuple[Scored, Scored],
+    first: AnswerSet,
+    design: RouteDesign,
+    sure: Mapping[str, float],
+    folder: RunFolder,
+    run: StoredRun,
+) -> tuple[Scored, Scored]:
+    """A route's dev and test with how sure its first arm is of what it keeps; of the rest nobody says."""
+    least, (dev, test) = design.threshold or 0.0, composed
+    kept_dev, kept = (np.array([sure[item.id] >= least for item in one.items]) for one in composed)
+    odds = np.where(kept_dev[:, None], first.dev.logprobs[: len(dev.items)], np.nan)
+    dev = dataclasses.replace(dev, logprobs=odds)
+    temperature = fit_dev_temperature(dev)
+    if temperature is None:
+        return dev, test
+    fitted = first.settled
+    lane = Lane(arm=fitted.arm, seed=fitted.seed, split="test", config=fitted.config)
+    with folder.journal(read_only=True) as journal:  # at a temperature of its own
+        own = read_lane(journal, run.task, lane, test.items, (temperature,)).sure[temperature]
+    return dev, dataclasses.replace(test, sure={temperature: np.where(kept, own, np.nan)})
+
+
+def _by_item(scored: Scored) -> dict[str, Outcome]:
+    return {outcome.item_id: outcome for outcome in scored.outcomes}
 
 
 def _confidences(scored: Scored, side: RouteArm) -> dict[str, float]:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.core.errors import StoreError
@@ -35,12 +35,12 @@ def make_folder(folder: Path, *, run: str = "set TOR_RUNS_DIR or --runs to anoth
 
 
 def write_atomically(
-    path: Path, content: str | bytes, *, run: str | None = GOES_ON, private: bool = False
+    path: Path, content: str | bytes | Iterable[str], *, run: str | None = GOES_ON, private: bool = False
 ) -> None:
     """Write a file whole or not at all.
 
     Args:
-        content: text is written as UTF-8.
+        content: text is written as UTF-8, piece by piece where it comes in pieces.
         private: for its owner alone, from the first byte on.
         run: what to do once there is room; by default to go on with the run.
 
@@ -52,7 +52,8 @@ def write_atomically(
         temporary.unlink(missing_ok=True)
         temporary.touch(mode=0o600 if private else 0o666)
         with temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            for part in (content,) if isinstance(content, str | bytes) else content:
+                file.write(part.encode() if isinstance(part, str) else part)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

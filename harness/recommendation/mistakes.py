@@ -7,21 +7,21 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from advisor.options import Option, TaskKind
+from harness.bakeoff.answer_sets import read_lane
 from harness.bakeoff.answers import ItemAnswer, without_texts
 from harness.bakeoff.between_runs import item_answers
-from harness.bakeoff.journal import Journal, Lane, Pass
+from harness.bakeoff.journal import Journal, Lane
 from harness.bakeoff.lookup import find_arm, no_such
 from harness.bakeoff.results import RouteToToday
 from harness.bakeoff.run_folder import FROM_JOURNAL, RunFolder
 from harness.core.errors import IncompleteRun, StoreError, UsageError
-from harness.core.records import ArmId, FittedArm, Item, Outcome
+from harness.core.records import ArmId, FittedArm, Item
 from harness.recommendation.records import RunResults
 from harness.recommendation.store import read_results
 from harness.tasks.base import Task
 from harness.tasks.kinds import task_of
 from harness.tasks.measures import fit_dev_temperature
 from harness.tasks.scored import Scored
-from harness.tasks.scoring import score
 
 Chosen = Literal["named", "shipped", "to pilot", "best on dev"]
 
@@ -87,12 +87,11 @@ class _Stored:
     settled: FittedArm
     dev: Scored
     test: Scored
-    outcomes: Mapping[str, Outcome]
 
     def answers(self, temperature: float | None = None) -> tuple[ItemAnswer, ...]:
         """Every test item with an outcome; confidences at the temperature that fits dev, or at another."""
         fitted = fit_dev_temperature(self.dev) if temperature is None else temperature
-        return item_answers(self.settled.arm, self.test, self.outcomes, fitted)
+        return item_answers(self.settled.arm, self.test, fitted)
 
 
 def arm_errors(folder: RunFolder, request: ErrorsRequest) -> ArmErrors:
@@ -167,19 +166,12 @@ def _stored(
     for settled in sorted(journal.settled(), key=lambda one: one.seed not in first[:1]):
         if settled.arm in found or (settled.seed not in first and settled.arm.option is not Option.EXTERNAL):
             continue
-        dev, _ = _lane(journal, settled, "dev", items["dev"], task)
-        test, outcomes = _lane(journal, settled, "test", items["test"], task)
-        if outcomes:
-            found[settled.arm] = _Stored(settled=settled, dev=dev, test=test, outcomes=outcomes)
+        lane = Lane(arm=settled.arm, seed=settled.seed, split="test", config=settled.config)
+        test = read_lane(journal, task, lane, items["test"])
+        dev = read_lane(journal, task, replace(lane, split="dev"), items["dev"])
+        if test.items:
+            found[settled.arm] = _Stored(settled=settled, dev=dev, test=test)
     return found
-
-
-def _lane(
-    journal: Journal, settled: FittedArm, split: Pass, items: Sequence[Item], task: Task
-) -> tuple[Scored, dict[str, Outcome]]:
-    lane = Lane(arm=settled.arm, seed=settled.seed, split=split, config=settled.config)
-    outcomes = journal.outcomes(lane, items)
-    return score([item for item in items if item.id in outcomes], outcomes, task), outcomes
 
 
 def _choose(stored: Mapping[ArmId, _Stored], results: RunResults | None, named: str) -> tuple[ArmId, Chosen]:

@@ -82,11 +82,9 @@ def export_run(
     from harness.recommendation.run import closed_results
 
     results, closing = closed_results(folder), folder.manifest()
-    temperatures = {arm.arm: arm.quality.temperature for arm in results.arms}
     answers: list[ItemAnswer] = []
     for found in stored_answers(folder, context):
-        arm = found.settled.arm
-        answers += item_answers(arm, found.test, found.outcomes, temperatures.get(arm))
+        answers += item_answers(found.settled.arm, found.test, found.temperature)
     answers = answers if texts else without_texts(answers)
     reported = Reported(results=results, answers=answers, closing=closing, branding=branding)
     return write_report(reported, formats, out_dir)

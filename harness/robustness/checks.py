@@ -197,7 +197,7 @@ def _unanimous(by_seed: Mapping[int, Scored]) -> Bools:
 
 def _codes(scored: Scored) -> Ints:
     """A number for each answer; equal ones have the same, and no answer is one answer."""
-    if scored.logprobs.shape[1]:
+    if all(isinstance(item.target, str) for item in scored.items):  # labels
         return np.maximum(scored.answer, INVALID)
     words = ["" if score.answer is None else in_words(score.answer) for score in scored.scores]
     digests = [hashlib.sha256(word.encode()).digest()[:7] for word in words]

@@ -22,7 +22,7 @@ from typing import assert_never
 
 import numpy as np
 
-from harness.core.records import Fields, Item, Passage
+from harness.core.records import Failure, Fields, Item, Passage
 from harness.robustness.records import Injection
 from harness.tasks.fields import Field, FieldKind, FieldSchema, entries_of, fields_in, plain_text
 from harness.tasks.measures import Measuring, mean, share
@@ -202,5 +202,7 @@ def _gives(answer: object, ordered: object) -> bool:
 
 def _was_shown(scored: Scored, number: int, how: Mapping[str, str]) -> bool:
     """Whether the order was in what the arm read: a text, or a passage among those it was shown."""
-    given = scored.completions[number]
-    return how[PLACE] in PLACES or given is None or how[PLACE] in {hit.item_id for hit in given.neighbours}
+    given = scored.outcomes.alike[number]
+    if how[PLACE] in PLACES or isinstance(given, Failure):
+        return True
+    return how[PLACE] in {hit.item_id for hit in given.neighbours}

@@ -9,7 +9,7 @@ import numpy as np
 from advisor.options import TaskKind
 from advisor.stats.intervals import is_binary
 from advisor.stats.paired import compare, compare_values
-from harness.core.records import Estimate
+from harness.core.records import Completion, Estimate
 from harness.core.wording import percent
 from harness.tasks.kinds import facts_of_kind
 from harness.tasks.measures import Measuring, estimate, everything, mean, share
@@ -65,8 +65,8 @@ def _same(reference: Scored, served: Scored, place: int) -> bool:
     one, other = reference.scores[place].answer, served.scores[place].answer
     if one is not None or other is not None:
         return one == other
-    said, replied = reference.completions[place], served.completions[place]
-    return said is not None and replied is not None and said.text == replied.text
+    said, replied = reference.outcomes.alike[place], served.outcomes.alike[place]
+    return isinstance(said, Completion) and isinstance(replied, Completion) and said.text == replied.text
 
 
 def parity_rule(margin: float, kind: TaskKind) -> str:

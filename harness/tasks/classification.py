@@ -131,7 +131,7 @@ class ClassificationTask:
     def score(self, item: Item, text: str | None, hits: Sequence[Neighbour] = ()) -> Score:
         """Right or not."""
         answer = None if text is None else read_label(text, self.choices)
-        return Score(item_id=item.id, values={ACCURACY.name: float(answer == item.label)}, answer=answer)
+        return Score(values={ACCURACY.name: float(answer == item.label)}, answer=answer)
 
     def others(self, test: Scored, how: Measuring) -> tuple[Estimate, ...]:
         """Macro-F1."""

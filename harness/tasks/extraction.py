@@ -127,7 +127,7 @@ class ExtractionTask:
         counts = self.fields.count(fields_in(item.target), fields_in(answer))
         f1 = 0.0 if answer is None else whole(counts).f1
         values = {FIELD_F1.name: f1, ALL_RIGHT.name: float(f1 == 1.0)}
-        return Score(item_id=item.id, values=values, answer=answer, detail=counts)
+        return Score(values=values, answer=answer, detail=counts)
 
     def others(self, test: Scored, how: Measuring) -> tuple[Estimate, ...]:
         """Messages with all fields right, and the F1 of all pairs of all messages (micro)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,10 @@ from advisor.stats.intervals import (
     proportion_interval,
 )
 from harness.core.records import Estimate
-from harness.tasks.scored import Scored
+from harness.tasks.scored import Scored, distributed
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Bools = NDArray[np.bool_]
 
@@ -74,16 +78,20 @@ def mean(metric: str, scored: Scored, values: Floats, among: Bools, how: Measuri
 
 
 def of_sums(
-    metric: str, scored: Scored, table: Floats, statistic: Callable[[Floats], Floats], how: Measuring
+    metric: str,
+    scored: Scored,
+    table: Floats | csr_array,
+    statistic: Callable[[Floats], Floats],
+    how: Measuring,
 ) -> Estimate:
     """A figure of column sums over all items, such as an F1; `table` has what each item adds to them."""
-    if not len(table):
+    if not table.shape[0]:
         return _nothing(metric)
-    value = float(statistic(table.sum(axis=0, keepdims=True))[0])
+    value = float(statistic(table.sum(axis=0)[None, :])[0])
     interval = bootstrap_interval(
         table, statistic, how.rng(), clusters=scored.clusters, settings=how.bootstrap
     )
-    return estimate(metric, value, interval, len(table), "bootstrap")
+    return estimate(metric, value, interval, table.shape[0], "bootstrap")
 
 
 def _nothing(metric: str) -> Estimate:
@@ -132,11 +140,22 @@ def estimate(metric: str, value: float | None, interval: Interval | Unknown, n: 
 
 
 def confidence(scored: Scored, temperature: float | None) -> Floats:
-    """Highest probability of a choice by item after temperature scaling; nan without a distribution."""
-    found = np.full(len(scored.items), np.nan)
-    rows = scored.scored
-    if temperature is not None and rows.any():
-        found[rows] = np.exp(calibration.scale(scored.logprobs[rows], temperature)).max(axis=1)
+    """Highest probability of a choice by item after temperature scaling; nan without a distribution.
+
+    Raises:
+        KeyError: confidences were kept at other temperatures only.
+    """
+    if temperature is None:
+        return np.full(len(scored.items), np.nan)
+    return scored.sure[temperature] if scored.sure else surest(scored.logprobs, temperature)
+
+
+def surest(logprobs: Floats, temperature: float) -> Floats:
+    """The highest probability in each row of (n, choices), after temperature scaling; nan in rows of nan."""
+    found = np.full(len(logprobs), np.nan)
+    rows = distributed(logprobs)
+    if rows.any():
+        found[rows] = np.exp(calibration.scale(logprobs[rows], temperature)).max(axis=1)
     return found
 
 

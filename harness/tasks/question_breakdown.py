@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from harness.core.records import Estimate
+from harness.core.records import Completion, Estimate
 from harness.core.references import Reference
 from harness.tasks.measures import Bools, Measuring, mean, reciprocal_rank, share
 from harness.tasks.scored import Scored
@@ -135,7 +135,7 @@ def by_question(test: Scored, how: Measuring) -> QuestionBreakdown:
     """The breakdown of one arm."""
     can, abstained = answerable_of(test), abstained_of(test)
     said = np.array([score.answer is not None for score in test.scores], dtype=bool)
-    n = max(1, len(test.items))
+    n, given = max(1, len(test.items)), test.outcomes.alike
     return QuestionBreakdown(
         answerable=int(can.sum()),
         unanswerable=int((~can).sum()),
@@ -151,7 +151,7 @@ def by_question(test: Scored, how: Measuring) -> QuestionBreakdown:
         ),
         evidence_rank=_evidence("MRR", test, how, lambda one: reciprocal_rank(one.ranks or ())),
         evidence_gain=_evidence("nDCG", test, how, lambda one: one.gain),
-        most_shown=max((len(given.neighbours) for given in test.completions if given is not None), default=0),
+        most_shown=max((len(one.neighbours) for one in given if isinstance(one, Completion)), default=0),
         owners=_owners(test),
         invalid=test.invalid,
         cut=test.cut,
@@ -163,8 +163,8 @@ def _answering(test: Scored, answered: Bools, how: Measuring) -> tuple[Answering
     places = np.flatnonzero(answered)
     if not places.size:
         return ()
-    given = [test.completions[place] for place in places]
-    sure = np.array([np.nan if one is None or one.confidence is None else one.confidence for one in given])
+    given = [test.outcomes.alike[place] for place in places]
+    sure = np.array([getattr(one, "confidence", None) for one in given], dtype=np.float64)  # None is nan
     cuts = [-np.inf]
     if not np.isnan(sure).any():
         ranks = np.ceil(np.arange(1, MOST_POINTS + 1) * sure.size / MOST_POINTS).astype(int)

@@ -217,7 +217,6 @@ class QuestionTask:
         precision, recall = _citations(reference, given, cited) if hits else (None, None)
         stated, without = self._support(item, given, cited, shown)
         return Score(
-            item_id=item.id,
             values={
                 RIGHT.name: float(right),
                 TOKEN_F1.name: _f1(reference, given),

@@ -65,7 +65,6 @@ class Score:
         detail: what the task's breakdown needs further.
     """
 
-    item_id: str
     values: Mapping[str, float | None]
     answer: Target | None
     detail: Any = None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.stats.intervals import Floats, Ints
 from harness.core.records import Completion, Item
+from harness.tasks.outcomes import Outcomes
 from harness.tasks.records import Score
 
 OTHER, FAILED, INVALID = -3, -2, -1
@@ -28,8 +30,9 @@ class Scored:
         truth: by item, the target's place in the closed set, `OTHER` for one that is not in it, (n,).
         answer: the same of the answer, `INVALID` or `FAILED` where there is none, (n,). Without a closed set
             the codes are `TARGET` and `ANOTHER`.
-        logprobs: (n, choices), rows of nan where there is no distribution.
-        completions: by item, None for a failure.
+        logprobs: (n, choices), rows of nan where there is no distribution; (n, 0) where only `sure` was kept.
+        sure: by temperature the highest probability of a choice, (n,), where `logprobs` were not kept.
+        outcomes: by item, without distributions; what was shown is held where scores hang on it.
     """
 
     items: tuple[Item, ...]
@@ -38,7 +41,8 @@ class Scored:
     truth: Ints
     answer: Ints
     logprobs: Floats
-    completions: tuple[Completion | None, ...]
+    outcomes: Outcomes
+    sure: Mapping[float, Floats] = field(default_factory=dict)
 
     @property
     def correct(self) -> NDArray[np.bool_]:
@@ -52,19 +56,18 @@ class Scored:
 
     @property
     def scored(self) -> NDArray[np.bool_]:
-        """Whether each item has a distribution over the choices."""
-        return np.asarray(~np.isnan(self.logprobs).any(axis=1) & (self.logprobs.shape[1] > 0))
+        """Whether each item has a distribution over the choices; of those that were kept."""
+        return distributed(self.logprobs)
 
     @property
     def invalid(self) -> int:
         """Answers in which nothing could be read."""
-        given = zip(self.scores, self.completions, strict=True)
-        return sum(score.answer is None and answer is not None for score, answer in given)
+        return int((self.answer == INVALID).sum())
 
     @property
     def cut(self) -> int:
         """Answers that were ended by the most tokens they may have."""
-        return sum(answer is not None and answer.cut for answer in self.completions)
+        return sum(isinstance(given, Completion) and given.cut for given in self.outcomes.alike)
 
     @property
     def clusters(self) -> tuple[str | None, ...] | None:
@@ -74,16 +77,26 @@ class Scored:
 
     def where(self, among: NDArray[np.bool_]) -> Scored:
         """The same answers to some of the items."""
-        places = np.flatnonzero(among).tolist()
+        return self.take(np.flatnonzero(among))
+
+    def take(self, places: Ints) -> Scored:
+        """The answers to the items at these places, in this order."""
+        numbers = places.tolist()
         return Scored(
-            items=tuple(self.items[place] for place in places),
-            scores=tuple(self.scores[place] for place in places),
+            items=tuple(self.items[number] for number in numbers),
+            scores=tuple(self.scores[number] for number in numbers),
             values=self.values[places],
             truth=self.truth[places],
             answer=self.answer[places],
             logprobs=self.logprobs[places],
-            completions=tuple(self.completions[place] for place in places),
+            outcomes=self.outcomes.take(places),
+            sure={temperature: found[places] for temperature, found in self.sure.items()},
         )
+
+
+def distributed(logprobs: Floats) -> NDArray[np.bool_]:
+    """Which rows of (n, choices) are a distribution."""
+    return np.asarray(~np.isnan(logprobs).any(axis=1) & (logprobs.shape[1] > 0))
 
 
 def together(one: Scored, other: Scored) -> Scored:
@@ -95,5 +108,6 @@ def together(one: Scored, other: Scored) -> Scored:
         truth=np.concatenate([one.truth, other.truth]),
         answer=np.concatenate([one.answer, other.answer]),
         logprobs=np.concatenate([one.logprobs, other.logprobs]),
-        completions=(*one.completions, *other.completions),
+        outcomes=one.outcomes + other.outcomes,
+        sure={at: np.concatenate([found, other.sure[at]]) for at, found in one.sure.items()},
     )

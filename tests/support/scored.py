@@ -10,6 +10,7 @@ from advisor.stats.intervals import Ints
 from harness.core.records import Completion, Failure, FailureKind, Item, Label, Outcome, Timing
 from harness.tasks.classification import ClassificationTask
 from harness.tasks.measures import Measuring
+from harness.tasks.outcomes import Outcomes
 from harness.tasks.records import PromptLimits, Score
 from harness.tasks.scored import Scored
 from harness.tasks.scoring import score
@@ -53,6 +54,11 @@ def scored(truth: str, said: str, prefix: str = "t", **more: object) -> Scored:
     return score(rows, outcomes(rows, said, **more), TASK)  # type: ignore[arg-type]
 
 
+def failures(rows: Sequence[Item]) -> Outcomes:
+    """Nobody answered: what is looked at are codes."""
+    return Outcomes.of(Failure(item_id=item.id, kind=FailureKind.TIMEOUT, message="late") for item in rows)
+
+
 def coded(
     rows: Sequence[Item], truth: Sequence[int] | Ints, answer: Sequence[int] | Ints, logprobs: object
 ) -> Scored:
@@ -60,13 +66,10 @@ def coded(
     right = [float(one == other) for one, other in zip(truth, answer, strict=True)]
     return Scored(
         items=tuple(rows),
-        scores=tuple(
-            Score(item_id=item.id, values={"accuracy": value}, answer=None)
-            for item, value in zip(rows, right, strict=True)
-        ),
+        scores=tuple(Score(values={"accuracy": value}, answer=None) for value in right),
         values=np.array(right),
         truth=np.array(truth),
         answer=np.array(answer),
         logprobs=np.array(logprobs, dtype=float).reshape(len(rows), -1 if rows else 1),
-        completions=(None,) * len(rows),
+        outcomes=failures(rows),
     )

@@ -48,7 +48,7 @@ def test_answers_are_read_and_marked() -> None:
         "t1": Completion(item_id="t1", text="no idea", timing=Timing(model_s=0.1)),
         "t2": Failure(item_id="t2", kind=FailureKind.TIMEOUT, message="late"),
     }
-    first, second, third = item_answers(ARM, score(rows, outcomes, TASK), outcomes, 1.0)
+    first, second, third = item_answers(ARM, score(rows, outcomes, TASK), 1.0)
     assert (first.answer, first.correct, first.raw) == ("a", True, "Label: A")
     assert first.confidence == pytest.approx(0.8)
     assert (second.answer, second.correct, second.confidence) == (None, False, None)
@@ -61,7 +61,7 @@ def test_confidence_is_tempered() -> None:
     outcomes: dict[str, Outcome] = {
         "t0": Completion(item_id="t0", text="a", choice_logprobs=logs, timing=Timing(model_s=0.1))
     }
-    (found,) = item_answers(ARM, score(rows, outcomes, TASK), outcomes, 2.0)
+    (found,) = item_answers(ARM, score(rows, outcomes, TASK), 2.0)
     # temperature 2: sqrt(0.8) / (sqrt(0.8) + sqrt(0.2)) = 2 / 3
     assert found.confidence == pytest.approx(2 / 3)
 

@@ -283,16 +283,14 @@ def test_other_timings_of_the_same_answers_change_no_word_about_quality(
     shop()
     limits = {"bootstrap_draws": 200, "quality_floor": 0.5}
     folder, before = start_bakeoff(plan(tickets, decision=limits), context(tmp_path))
-    read = Journal.outcomes
+    read = Journal.each
 
-    def other_timings(self: Journal, *arguments: Any) -> dict[str, Outcome]:
+    def other_timings(self: Journal, *arguments: Any) -> Iterator[tuple[int, Outcome]]:
         random = Random(str(arguments[0].arm))
-        return {
-            item: timed_otherwise(found, factor * random.random())
-            for item, found in read(self, *arguments).items()
-        }
+        for place, found in read(self, *arguments):
+            yield place, timed_otherwise(found, factor * random.random())
 
-    monkeypatch.setattr(Journal, "outcomes", other_timings)
+    monkeypatch.setattr(Journal, "each", other_timings)
     after = conclude(folder, before.looks, context(tmp_path))
     assert before.arms[2].latency.p50_ms != after.arms[2].latency.p50_ms, "the timings are others"
     assert before.comparisons == after.comparisons

@@ -13,7 +13,7 @@ from harness.tasks.measures import everything, mean
 from harness.tasks.records import Score
 from harness.tasks.scored import ANOTHER, FAILED, INVALID, TARGET, Scored
 from harness.tasks.scoring import score
-from tests.support.scored import HOW
+from tests.support.scored import HOW, failures
 
 VALUES = (0.0, 0.5, 1.0, 0.75, 0.25, 1.0, 0.5, 0.5)
 
@@ -27,12 +27,12 @@ def measured(values: tuple[float, ...], clusters: tuple[str, ...] | None = None)
     n = len(values)
     return Scored(
         items=items,
-        scores=tuple(Score(item_id=i.id, values={}, answer={}) for i in items),
+        scores=(Score(values={}, answer={}),) * n,
         values=np.array(values),
         truth=np.zeros(n, dtype=np.int64),
         answer=np.zeros(n, dtype=np.int64),
         logprobs=np.zeros((n, 0)),
-        completions=(None,) * n,
+        outcomes=failures(items),
     )
 
 
@@ -88,7 +88,7 @@ class _Halves:
     def score(self, item: Item, text: str | None, hits: Sequence[Neighbour] = ()) -> Score:
         answer = None if text in (None, "?") else {"said": text}
         value = {"right": 1.0, "near": 0.5}.get(text or "", 0.0)
-        return Score(item_id=item.id, values={"half": value}, answer=answer)
+        return Score(values={"half": value}, answer=answer)
 
 
 def test_open_answers_are_right_invalid_failed_or_another() -> None:
