@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
+import resource
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,7 +127,9 @@ def _prediction(rng: random.Random, arm: ArmId, item: Item, evalset: Evalset) ->
         item_id=item.id,
         text=said,
         choice_logprobs=tuple(score - total for score in scores),
-        usage=Usage(input_tokens=200, output_tokens=3, counted_by=CountedBy.TOKENIZER)
+        usage=Usage(
+            input_tokens=150 + int(item.id[-6:]) % 200, output_tokens=3, counted_by=CountedBy.TOKENIZER
+        )
         if arm.option not in {Option.FLOOR, Option.LINEAR}
         else None,
         timing=Timing(model_s=rng.lognormvariate(-3, 0.5)),
@@ -139,3 +142,5 @@ def _prediction(rng: random.Random, arm: ArmId, item: Item, evalset: Evalset) ->
 
 if __name__ == "__main__":
     print(build(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 20_000).root)
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    print(f"{spent.ru_utime + spent.ru_stime:.1f} CPU s, {spent.ru_maxrss / 1024:,.0f} MiB at most (Linux)")
