@@ -13,7 +13,7 @@ from harness.freshness.records import ChangeRate, Drill, Group, Moment, Threshol
 from harness.report import drawings
 from harness.report.context import ReportContext
 from harness.report.document import Bullets, Chart, Document, Paragraph, Section, Table, section
-from harness.report.topics.cells import columns, drawn, plain_name, row, share
+from harness.report.topics.cells import bare_points, columns, drawn, plain_name, row, share
 
 _UPKEEP = {Upkeep.INDEX: "indexed again", Upkeep.TRAIN: "trained again", Upkeep.NOTHING: "nothing to do"}
 UNMEASURED = "not measurable with this model"
@@ -121,8 +121,8 @@ def until_right(drill: Drill) -> Iterator[str]:
     for arm in drill.arms:
         if arm.must_keep_up:
             told = update_sentence(_namer(drill)(arm.arm), arm.mean_update_s, arm.update_usd, arm.stale[0])
-            few = " It is not shown to beat the floor: few old answers are no sign of good ones."
-            yield told if arm.measurable else f"{told}{few}"
+            doubt = " It is not shown to beat the floor on what stays the same."
+            yield told if arm.measurable else f"{told}{doubt}"
 
 
 def update_sentence(who: str, seconds: float | None, cost: Money | None, stale: Estimate | None) -> str:
@@ -264,7 +264,8 @@ def _difference(estimate: Estimate) -> str:
     """A paired difference with its interval."""
     if estimate.low is None or estimate.high is None:
         return f"{points(estimate.value)} (n={estimate.n:,})"
-    return f"{points(estimate.value)} ({points(estimate.low)} to {points(estimate.high)}, n={estimate.n:,})"
+    inside = f"{bare_points(estimate.low)} to {bare_points(estimate.high)}"
+    return f"{points(estimate.value)} ({inside}, n={estimate.n:,})"
 
 
 def _right(estimate: Estimate) -> str:
