@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.core.errors import StoreError
+from harness.core.errors import StoreError, on_disk
 
 if sys.platform != "win32":
     import fcntl
@@ -93,14 +93,10 @@ def writing(root: Path) -> Iterator[None]:
         StoreError: if another process holds it, naming that process, or the folder cannot be written.
     """
     path = root / FILE
-    try:
+    with on_disk(
+        f"Run {root.name} cannot be written", got=str(root), allowed="a writable folder with free space"
+    ):
         descriptor = _take(path, root.name)
-    except OSError as error:
-        raise StoreError(
-            f"Run {root.name} cannot be written: {error.strerror}.",
-            got=str(root),
-            allowed="a writable folder with free space",
-        ) from error
     try:
         yield
     finally:

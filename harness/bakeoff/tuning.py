@@ -30,7 +30,7 @@ from harness.bakeoff.run import close_as_before, reopened, settle_on_dev
 from harness.bakeoff.run_folder import RunFolder, create_run
 from harness.core.context import Context
 from harness.core.environment import MemoryWatch, free_gib
-from harness.core.errors import ModelUnavailable, StoreError, UsageError
+from harness.core.errors import ModelUnavailable, UsageError, on_disk
 from harness.core.files import write_atomically
 from harness.core.records import Conversation, Evalset, Item, Message, Recipe
 from harness.core.serial import decode, encode
@@ -351,12 +351,10 @@ def export_job(plan: ExperimentPlan, arm: str, out: Path, context: Context) -> l
         train_rows=len(train),
         task=_task(plan, evalset, codes),
     )
-    try:
+    with on_disk(f"{out} cannot be written"):
         out.mkdir(parents=True, exist_ok=True)
         for name, text in job_files(job, train, dev).items():
             (out / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"{out} cannot be written: {error.strerror}.") from error
     return sorted(out.iterdir())
 
 

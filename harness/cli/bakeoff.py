@@ -15,7 +15,7 @@ from advisor.grouped import grouped
 from harness.cli.finishing import finish_run, read_plan
 from harness.cli.options import AskAgain, DryRun, Json, ManyCallOptions, PlanOptions, RunName, run_in
 from harness.cli.typed import MoneyStated, one_of
-from harness.core.errors import DataError, MissingExtra, StoreError, UsageError, command
+from harness.core.errors import DataError, MissingExtra, UsageError, command, on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -206,7 +206,5 @@ def _reach(plan: ExperimentPlan, context: Context) -> str:
 
 
 def _write(text: str, path: Path) -> None:
-    try:
+    with on_disk(f"{path} cannot be written"):
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}.") from error

@@ -120,6 +120,19 @@ class StoreError(UserError):
     """A run folder that is missing, read-only, out of space or damaged."""
 
 
+@contextmanager
+def on_disk(what: str, *, got: object | None = None, allowed: object | None = None) -> Iterator[None]:
+    """Work on files; `what` is what cannot be done where the disk refuses, and the reason is added to it.
+
+    Raises:
+        StoreError: with that.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{what}: {error.strerror}.", got=got, allowed=allowed) from error
+
+
 class IncompleteRun(UserError):
     """A run that stopped before its manifest was written; `resume` goes on with it."""
 

@@ -14,7 +14,7 @@ from typing import assert_never
 
 from harness.core.artefacts import EncoderArtefact, LinearArtefact, TaggerArtefact, VoteArtefact
 from harness.core.context import Context
-from harness.core.errors import MissingExtra, StoreError, UsageError
+from harness.core.errors import MissingExtra, StoreError, UsageError, on_disk
 from harness.core.files import sha256_of
 from harness.core.names import check_name
 from harness.core.records import Artefact
@@ -243,14 +243,10 @@ def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
 def _scratch(out: Path) -> Iterator[Path]:
     """A folder beside `out`, gone afterwards unless it was renamed."""
     place = out.absolute().parent
-    try:
+    with on_disk(f"{out} cannot be written", allowed="a writable folder"):
         place.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=place, prefix=f".{out.name}."))
         folder.chmod(0o755)
-    except OSError as error:
-        raise StoreError(
-            f"{out} cannot be written: {error.strerror}.", allowed="a writable folder"
-        ) from error
     try:
         yield folder
     except OSError as error:

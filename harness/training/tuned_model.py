@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from advisor.options import Option
 from harness.core.artefacts import EncoderArtefact, LinearArtefact, TaggerArtefact, VoteArtefact
-from harness.core.errors import StoreError
+from harness.core.errors import StoreError, on_disk
 from harness.core.records import ArmId, Artefact, Conversation, Estimate, HostedModel, Label, Recipe
 from harness.core.serial import decode
 
@@ -272,14 +272,12 @@ def folder_digest(folder: Path) -> str:
     if not folder.is_dir():
         raise StoreError("The tuned model's folder is missing.", got=str(folder), run="harness resume")
     total = hashlib.sha256()
-    try:
+    with on_disk("The tuned model cannot be read", got=str(folder)):
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             total.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
             with path.open("rb") as file:
                 while chunk := file.read(_CHUNK):
                     total.update(chunk)
-    except OSError as error:
-        raise StoreError(f"The tuned model cannot be read: {error.strerror}.", got=str(folder)) from error
     return total.hexdigest()
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.environment import free_gib
-from harness.core.errors import StoreError, TrainingError, command
+from harness.core.errors import StoreError, TrainingError, command, on_disk
 from harness.core.files import make_folder, write_atomically
 from harness.core.names import inside
 from harness.core.records import Artefact, Conversation, HostedModel, Label, ModelIdentity, Recipe
@@ -252,15 +252,13 @@ class LocalTuner:
         """The work folder, emptied unless its checkpoints are of this very training."""
         training = self._training(data)
         mark = self._work / "training.txt"
-        try:
+        with on_disk(
+            "The folder for checkpoints cannot be made",
+            got=str(self._work),
+            allowed="a writable folder with free space",
+        ):
             if not mark.is_file() or mark.read_text(encoding="ascii") != training:
                 shutil.rmtree(self._work, ignore_errors=True)
                 self._work.mkdir(parents=True)
                 mark.write_text(training, encoding="ascii")
-        except OSError as error:
-            raise StoreError(
-                f"The folder for checkpoints cannot be made: {error.strerror}.",
-                got=str(self._work),
-                allowed="a writable folder with free space",
-            ) from error
         return self._work

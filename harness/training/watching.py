@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import StoreError
+from harness.core.errors import on_disk
 from harness.core.files import write_atomically
 from harness.core.records import Conversation, EpochNote
 from harness.core.serial import decode, encode
@@ -78,16 +78,14 @@ class Epochs:
             StoreError: if it cannot be written.
         """
         self.notes.append(note)
-        try:
+        with on_disk(
+            "The notes of the training cannot be written",
+            got=str(self._work),
+            allowed="a writable folder with free space",
+        ):
             if self._patience is not None and best_note(self.notes) == note:
                 self._keep(note.step, save)
             write_atomically(self._work / "epochs.json", encode(tuple(self.notes)))
-        except OSError as error:
-            raise StoreError(
-                f"The notes of the training cannot be written: {error.strerror}.",
-                got=str(self._work),
-                allowed="a writable folder with free space",
-            ) from error
         return self.stopped
 
     @property

@@ -146,7 +146,8 @@ class ServedChat(AskedModel[ChatRequest, ReceivedAnswer]):
         self.route = route
         self._form = form
         self._concurrency = max(1, settings.concurrency)
-        self._identity = ModelIdentity(
+        # its revision stays '', the same before and after calls; who answered is in `served_by`
+        self.identity = ModelIdentity(
             id=route.model,
             location="loopback" if route.where.loopback else "remote",
             decides=_decides(route, form),
@@ -160,21 +161,13 @@ class ServedChat(AskedModel[ChatRequest, ReceivedAnswer]):
         self.let_go: Callable[[ChatRequest], None] = lambda request: None
         self._closed = False
 
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model this is. Its revision stays '', so that it is the same before and after calls.
-
-        What the provider said answered is in `served_by`.
-        """
-        return self._identity
-
     def follow(self, pace: Pace | None) -> None:
         """Keep calls and tokens a minute with others: this model, and all that share its key's limits."""
         self._asker.pace.follow(pace)
 
     def stand_as(self, name: str) -> None:
         """Stand under another name: a tuned model is called anew with every training, and priced as one."""
-        self._identity = replace(self._identity, id=name, revision=self.route.model)
+        self.identity = replace(self.identity, id=name, revision=self.route.model)
 
     @property
     def form(self) -> Form:
@@ -282,7 +275,7 @@ class ServedChat(AskedModel[ChatRequest, ReceivedAnswer]):
 
     def _running(self) -> BackgroundLoop:
         if self._closed:
-            raise RuntimeError(f"{self._identity.id} was closed")
+            raise RuntimeError(f"{self.identity.id} was closed")
         return self._shared.loop
 
     async def _ask(self, request: ChatRequest) -> Outcome:

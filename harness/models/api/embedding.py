@@ -246,17 +246,12 @@ class ServedSearch(AskedModel[Asked, Got]):
         self._alone = settings.shared is None
         form = Form(schema=False)
         self._asker: Asker[Asked, Got] = Asker(caller, route, form, settings, outside, self._shared)
-        self._identity = ModelIdentity(
+        self.identity = ModelIdentity(
             id=route.model,
             location="loopback" if route.where.loopback else "remote",
             decides=(("address", address), ("chars", str(READ_CHARS))),
         )
         self.let_go: Callable[[str], str] = lambda text: text
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model this is."""
-        return self._identity
 
     def close(self) -> None:
         """Close connections."""

@@ -75,7 +75,7 @@ class TransformersEmbedding:
             ) from error
         known = embedded(model_id)
         self.languages = languages_stated(folder) if known is None else known.languages
-        self._identity = ModelIdentity(
+        self.identity = ModelIdentity(
             id=model_id,
             revision="+".join(weights_of(folder, settings.cache)),
             precision="fp32",
@@ -87,11 +87,6 @@ class TransformersEmbedding:
                 *versions_of("torch", "transformers", "tokenizers", "sentence-transformers"),
             ),
         )
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model this is."""
-        return self._identity
 
     def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         """Embed texts into an (n, d) float32 array of L2-normalised rows, questions as any other text."""

@@ -137,18 +137,13 @@ class LlamaAnswerer:
         self._trees: dict[tuple[tuple[str, ...], bool], ChoiceTree] = {}
         self._end = str(self._get("/props").get("eos_token") or "")
         precision = file.stem.rpartition("-")[2]
-        self._identity = ModelIdentity(
+        self.identity = ModelIdentity(
             id=model_id,
             revision=file_digest(file),
             precision=precision,
             location="local",
             decides=(("context", str(context)), ("objects", "one line"), *versions_of("xllamacpp")),
         )
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model this is."""
-        return self._identity
 
     def answer_one(self, request: ChatRequest) -> ChatReply | Failure:
         """Answer one request."""

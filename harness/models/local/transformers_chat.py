@@ -113,7 +113,7 @@ class TransformersChat:
         self._tokenizer = tokenizer
         self._answers: dict[Choices, _Answers] = {}
         self._grammars: dict[str, JsonGrammar] = {}
-        self._identity = ModelIdentity(
+        self.identity = ModelIdentity(
             id=model_id,
             revision=_revision(folder, settings),
             precision=precision,
@@ -123,11 +123,6 @@ class TransformersChat:
         )
         if cpu and tuned is None:
             pack_products(self._model)
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model this is."""
-        return self._identity
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of the messages as sent, chat template included."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from advisor.reading import read_json
-from harness.core.errors import ModelUnavailable, StoreError, needs
+from harness.core.errors import ModelUnavailable, needs, on_disk
 from harness.models.local.safe_weights import require_safe_adapter, require_safetensors
 
 Precision = Literal["fp32", "bf16"]
@@ -41,11 +41,9 @@ def merge_into(base: Path, adapter: Path, out: Path, precision: Precision) -> No
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     model = model.to(dtype)
     model.config.dtype = dtype
-    try:
+    with on_disk("The merged model cannot be written", got=str(out)):
         model.save_pretrained(out, max_shard_size=_MOST_SHARD)
         tokenizer.save_pretrained(out)
-    except OSError as error:
-        raise StoreError(f"The merged model cannot be written: {error.strerror}.", got=str(out)) from error
     _forget_origin(out / "config.json")
 
 

@@ -57,12 +57,7 @@ class VllmAnswerer:
         self._trees: dict[tuple[tuple[str, ...], bool], ChoiceTree] = {}
         self._most = self._context(name)
         where = "loopback" if is_loopback(self._address) else "remote"
-        self._identity = ModelIdentity(id=name, location=where)  # type: ignore[arg-type]
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model this is."""
-        return self._identity
+        self.identity = ModelIdentity(id=name, location=where)  # type: ignore[arg-type]
 
     def answer_one(self, request: ChatRequest) -> ChatReply | Failure:
         """Answer one request."""

@@ -23,7 +23,7 @@ from typing import Any
 from advisor.money.usage import Usage, add
 from harness.core.errors import ModelUnavailable, UsageError
 from harness.core.files import write_atomically
-from harness.core.records import Failure, FailureKind, Message, ModelIdentity
+from harness.core.records import Failure, FailureKind, Message
 from harness.core.serial import decode, encode
 from harness.models.api.asking import held_by, left_out
 from harness.models.api.batch.services import (
@@ -99,17 +99,12 @@ class BatchedChat:
         self._service = _service(self._route, self._http)
         self._open: dict[str, Reservation] = {}
         self._before: dict[str, Usage] = {}
-        self._identity = dataclasses.replace(
+        self.identity = dataclasses.replace(
             chat.identity, decides=(*chat.identity.decides, ("processing", "batch"))
         )
         self.guard: SpendGuard | None = None
         self.let_go: Callable[[ChatRequest], None] = lambda request: None
         self.say: Callable[[str], None] = lambda line: None
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model this is, and that it answers in batches."""
-        return self._identity
 
     def answer(self, requests: Sequence[ChatRequest]) -> Iterator[Outcome]:
         """Answer all requests, each exactly once, once their batches have ended.
