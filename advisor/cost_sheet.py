@@ -36,7 +36,7 @@ from advisor.predict import (
     stand_ins,
 )
 from advisor.rubric.rubric import load_bands, load_rubric
-from advisor.rubric.vetoes import vetoes
+from advisor.rubric.scoring import vetoes
 
 SEED = 20261123
 LEVEL = 0.9

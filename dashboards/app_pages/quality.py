@@ -9,7 +9,7 @@ import streamlit as st
 from advisor.options import TaskKind
 from advisor.sentences import capital
 from dashboards import blocks, pieces, state
-from dashboards.browser import browse
+from dashboards.pieces import browse
 from harness.bakeoff.evalset import other_editions
 from harness.bakeoff.results import ArmResult
 from harness.bakeoff.run_folder import RunFolder

@@ -21,7 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import DataError, MissingExtra, UsageError, command
+from harness.core.errors import DataError, UsageError, command, needs
 from harness.core.records import Passage
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
@@ -326,10 +326,8 @@ def _check_unpacked(data: bytes) -> None:
 
 
 def _extracted(data: bytes, kind: str, form: str, max_chars: int | None) -> Any:
-    try:
+    with needs("documents"):
         import kreuzberg
-    except ImportError as error:
-        raise MissingExtra.of("kreuzberg", "documents") from error
     cutting = None
     if max_chars is not None:
         cutting = kreuzberg.ChunkingConfig(max_chars=max_chars, max_overlap=0, chunker_type="markdown")
@@ -352,10 +350,8 @@ def _extracted(data: bytes, kind: str, form: str, max_chars: int | None) -> Any:
 
 def _headings(text: str) -> list[tuple[int, int, str]]:
     """The headings of a Markdown text: (character at which its line begins, level, words), in order."""
-    try:
+    with needs("documents"):
         from markdown_it import MarkdownIt
-    except ImportError as error:
-        raise MissingExtra.of("markdown-it-py", "documents") from error
     begins = [0, *(match.end() for match in re.finditer("\n", text))]
     tokens = MarkdownIt("commonmark").disable("inline").parse(text)  # blocks are enough
     return [

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.artefacts import VoteArtefact
-from harness.core.errors import MissingExtra, ModelUnavailable, StoreError
+from harness.core.errors import ModelUnavailable, StoreError, needs
 from harness.core.files import sha256_of, sha256_or_missing, written_whole
 from harness.core.records import Item, ModelIdentity
 from harness.core.serial import decode, encode
@@ -167,17 +167,13 @@ def _same_model(wanted: ModelIdentity, embedding: EmbeddingModel | None) -> None
 
 
 def _write_vectors(vectors: Vectors, path: Path) -> None:
-    try:
+    with needs("local"):
         from safetensors.numpy import save_file
-    except ImportError as error:
-        raise MissingExtra.of("safetensors", "local") from error
     save_file({"vectors": vectors}, path)
 
 
 def _read_vectors(path: Path) -> Vectors:
-    try:
+    with needs("local"):
         from safetensors.numpy import load_file
-    except ImportError as error:
-        raise MissingExtra.of("safetensors", "local") from error
     vectors: Vectors = load_file(path)["vectors"]
     return vectors

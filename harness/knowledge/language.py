@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from harness.core.errors import MissingExtra
+from harness.core.errors import needs
 
 SURE = 0.5
 """The probability from which a language is believed that nobody expected."""
@@ -38,8 +38,6 @@ def language_of(text: str, expected: Sequence[str] = ()) -> str:
 @cache
 def _identifier() -> Any:
     """Loading takes half a second, so it is done once."""
-    try:
+    with needs("documents"):
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
-    except ImportError as error:
-        raise MissingExtra.of("py3langid", "documents") from error
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

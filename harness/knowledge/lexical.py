@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.errors import MissingExtra
+from harness.core.errors import needs
 from harness.knowledge.fuse import Scores
 
 Cut = Callable[[str], list[str]]
@@ -129,8 +129,6 @@ class LexicalIndex:
 
 
 def _new_bm25() -> Any:
-    try:
+    with needs("retrieve"):
         import bm25s
-    except ImportError as error:
-        raise MissingExtra.of("bm25s", "retrieve") from error
     return bm25s.BM25(k1=K1, b=B, method="lucene", backend="numpy", csc_backend="numpy")

@@ -14,8 +14,16 @@ from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.records import Artefact
 from harness.shipping.registry.card import card_of
-from harness.shipping.registry.hub import Push, hub_token, push_adapter
-from harness.shipping.registry.registry import Registry, checks_of, find_version, stages_of, versions_in
+from harness.shipping.registry.registry import (
+    Push,
+    Registry,
+    checks_of,
+    find_version,
+    hub_token,
+    push_adapter,
+    stages_of,
+    versions_in,
+)
 from harness.shipping.shipped import Shipped, Tuned
 from harness.training.tuned_model import AdapterVersion, Artefacts, Event, Parity, folder_digest
 

@@ -28,8 +28,14 @@ from harness.shipping.export.launch_files import vllm_words
 from harness.shipping.export.merge import load_tokenizer
 from harness.shipping.exporting import RECORD, ExportRequest, export_shipped, read_export
 from harness.shipping.registry.registry import versions_in
-from harness.shipping.serve.classifier import Classifier, ClassifierAnswerer, FieldAnswerer
-from harness.shipping.serve.service import Answerer, Served, Service
+from harness.shipping.serve.service import (
+    Answerer,
+    Classifier,
+    ClassifierAnswerer,
+    FieldAnswerer,
+    Served,
+    Service,
+)
 from harness.shipping.serve.vllm import VllmAnswerer
 from harness.shipping.shipped import (
     Shipped,

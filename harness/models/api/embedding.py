@@ -30,8 +30,13 @@ from harness.models.api.asked import AskedModel
 from harness.models.api.asking import Asked, Asker, Got, Outside, Settled
 from harness.models.api.calls import Caller, Form, Route
 from harness.models.api.destinations import BATCH_HOSTS, Destination, destination, key_for
-from harness.models.api.dialects.rankings import ReceivedScores, read_scores
-from harness.models.api.dialects.vectors import ReceivedVectors, embedding_usage, read_vectors
+from harness.models.api.dialects.vectors import (
+    ReceivedScores,
+    ReceivedVectors,
+    embedding_usage,
+    read_scores,
+    read_vectors,
+)
 from harness.models.api.faults import Fault, used_up_pause_s
 from harness.models.api.library import (
     endpoint,

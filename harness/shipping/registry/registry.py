@@ -13,6 +13,8 @@ Bytes under names, in a folder or at any address fsspec opens (`s3://`, `gs://`,
 
 `create` writes a name once: on this machine's disks by linking a whole file into place, elsewhere as far as
 the store has it (S3 refuses a second write; others look first, which two writers at one moment can pass).
+
+The Hugging Face Hub gets an adapter as a repository and one commit, safetensors and texts only.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -408,3 +410,74 @@ def _check_name(name: str) -> None:
             got=name,
             allowed="small letters, digits, '.', '-' and '_', 64 at most, not 'history'",
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """Where an adapter goes on the hub.
+
+    Attributes:
+        repo: `org/name`.
+        token: with the right to write there.
+    """
+
+    repo: str
+    token: str
+    private: bool
+    message: str
+
+
+def hub_token(environ: Mapping[str, str]) -> str:
+    """The access token: `HF_TOKEN`, or the one `hf auth login` stored.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    token = environ.get("HF_TOKEN") or environ.get("HUGGING_FACE_HUB_TOKEN") or _stored_token()
+    if token:
+        return token
+    raise UsageError(
+        "Pushing to the Hugging Face Hub needs an access token.",
+        got="HF_TOKEN is not set, and nobody has logged in",
+        allowed="a token with write access, from your account's settings on the hub",
+        run="export HF_TOKEN=...   # or: hf auth login",
+    )
+
+
+def push_adapter(folder: Path, push: Push, api: Any = None) -> str:
+    """Push a folder; returns the commit's address.
+
+    Args:
+        api: a `huggingface_hub.HfApi`, for tests; made from the token when None.
+
+    Raises:
+        MissingExtra: without huggingface_hub.
+        ModelUnavailable: if the folder holds what may not be pushed, or the hub refuses.
+    """
+    checked_files(folder)
+    with needs("local"):
+        from httpx import HTTPError
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    hub = api or HfApi(token=push.token)
+    try:
+        hub.create_repo(repo_id=push.repo, private=push.private, exist_ok=True, repo_type="model")
+        done = hub.upload_folder(
+            repo_id=push.repo, folder_path=str(folder), commit_message=push.message, repo_type="model"
+        )
+    except HFValidationError as error:
+        raise UsageError("This is no name of a repository.", got=push.repo, allowed="org/name") from error
+    except (HfHubHTTPError, HTTPError, OSError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise ModelUnavailable(
+            f"The hub did not take {push.repo}.",
+            got=first.replace(push.token, "***"),
+            allowed="a reachable hub and a token that may write there",
+        ) from error
+    return str(getattr(done, "commit_url", done))
+
+
+def _stored_token() -> str:
+    with needs("local"):
+        from huggingface_hub import get_token
+    return get_token() or ""

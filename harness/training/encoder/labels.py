@@ -1,10 +1,10 @@
-"""An encoder that learns labels: a head over the closed set on one vector a text.
+"""An encoder that learns labels (a head on one vector a text) or fields (a head over tags and picks).
 
-The training begins with the best linear head on the encoder's vectors as they are. A head of random weights
-sends large, useless gradients into the encoder before it knows the labels, and spoils what its vectors
-already tell apart (Kumar 2022, 2202.10054: linear probing first, then tuning). The head is fitted with the
-training's own loss and a pull towards 0, on vectors scaled to a mean length of 1, so that the pull means the
-same for every encoder.
+The training of labels begins with the best linear head on the encoder's vectors as they are. A head of
+random weights sends large, useless gradients into the encoder before it knows the labels, and spoils what
+its vectors already tell apart (Kumar 2022, 2202.10054: linear probing first, then tuning). The head is
+fitted with the training's own loss and a pull towards 0, on vectors scaled to a mean length of 1, so that
+the pull means the same for every encoder.
 """
 
 from __future__ import annotations
@@ -17,11 +17,16 @@ from typing import Any
 from harness.models.local.encoder import (
     BATCH_TOKENS,
     EncoderClassifier,
+    EncoderTagger,
     by_length,
     classifier_of,
+    parts,
+    placed_tokens,
     pool,
     pooling_of,
+    tagger_of,
 )
+from harness.tasks.tags import Marked
 from harness.training.encoder.session import EncoderJob, EncoderSession, Say, TrainedEncoder, trained
 
 _PULL = 1.0  # of the squared weights against a row's loss
@@ -171,3 +176,73 @@ def _pairs(targets: Sequence[int], size: int, shuffle: random.Random) -> Iterato
     shuffle.shuffle(pairs)
     order = [row for pair in pairs for row in pair] + single
     yield from (order[at : at + size] for at in range(0, len(order), size))
+
+
+FIELD_TRAINER = "tagger-1"  # raised when a change makes the same recipe train something else
+_ASIDE = -100  # what cross_entropy leaves out: tokens that stand nowhere
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldJob(EncoderJob):
+    """A training on texts with their fields.
+
+    Attributes:
+        marks: what each text teaches.
+        sizes: of the tags and of every pick, how many scores the head gives, that of nothing included.
+    """
+
+    marks: tuple[Marked, ...]
+    sizes: tuple[int, ...]
+
+
+def train_tagger(job: FieldJob, say: Say) -> TrainedEncoder[EncoderTagger]:
+    """Train, or go on with a training that was stopped.
+
+    Raises:
+        MissingExtra, ModelUnavailable: if a package or the encoder is not there.
+        TrainingError: if memory does not suffice or the training diverges.
+    """
+    return trained(lambda: FieldSession(job), job, say)
+
+
+class FieldSession(EncoderSession[EncoderTagger]):
+    """Every token is to bear its tag, every text its picks."""
+
+    def __init__(self, job: FieldJob) -> None:
+        super().__init__(job, sum(job.sizes))
+        self._taught = job
+        _, where = placed_tokens(self.opened, job.texts)
+        self._tags = [_tags_of(tokens, marks) for tokens, marks in zip(where, job.marks, strict=True)]
+
+    def loss(self, batch: Sequence[int], number: int) -> Any:
+        """Of the tags over all tokens, and of each pick over all texts, one added to the other."""
+        import torch
+
+        smoothing, taught = self.job.recipe.smoothing, self._taught
+        states, mask = self.states(batch)
+        tags, *picks = parts(self.opened.head(states), mask, taught.sizes)
+        longest = mask.shape[1]
+        wanted = torch.tensor(
+            [[*self._tags[row], *[_ASIDE] * (longest - len(self._tags[row]))] for row in batch],
+            device=self.job.device,
+        )
+        loss = torch.nn.functional.cross_entropy(
+            tags.flatten(0, 1), wanted.flatten(), ignore_index=_ASIDE, label_smoothing=smoothing
+        )
+        for place, pick in enumerate(picks):
+            chosen = torch.tensor([taught.marks[row].picks[place] for row in batch], device=self.job.device)
+            loss = loss + torch.nn.functional.cross_entropy(pick, chosen, label_smoothing=smoothing)
+        return loss
+
+    def finished(self) -> EncoderTagger:
+        """The tagger."""
+        return tagger_of(self.ended(), self._taught.sizes)
+
+
+def _tags_of(tokens: Sequence[tuple[int, int]], marks: Marked) -> list[int]:
+    """The tag of each token: 0 for none, else the place of its field from 1."""
+    found = []
+    for start, end in tokens:
+        inside = (1 + place for span, place in marks.tags if start < span[1] and end > span[0])
+        found.append(next(inside, 0) if end > start else _ASIDE)
+    return found

@@ -1,6 +1,6 @@
 """Trains an encoder with a linear head on texts, on this machine; resumes after a kill.
 
-What is learnt is another module's: labels (`labels`) or the fields that a text states (`fields`).
+What is learnt is another module's: labels, or the fields that a text states (`labels`).
 
 Every weight is adapted, or low-rank additions to every matrix (PEFT), merged when the training ends. Batches
 hold rows of like length, in an order that only the seed and the epoch decide. Four things make it fast on a

@@ -12,8 +12,7 @@ from advisor.case import AnswerKind, UseCase, build_case
 from advisor.options import ADVISED, Option
 from advisor.rubric.factors import measure, ramp
 from advisor.rubric.rubric import Thresholds, load_rubric, parse_rubric, points
-from advisor.rubric.scoring import between, contributions, pair_answer, score
-from advisor.rubric.vetoes import vetoes
+from advisor.rubric.scoring import between, contributions, pair_answer, score, vetoes
 from tests.advisor.helpers import USE_CASES
 
 RUBRIC = load_rubric()

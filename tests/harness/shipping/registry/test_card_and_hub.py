@@ -8,7 +8,7 @@ import yaml
 
 from harness.core.errors import ModelUnavailable, UsageError
 from harness.shipping.registry.card import card_of
-from harness.shipping.registry.hub import Push, hub_token, push_adapter
+from harness.shipping.registry.registry import Push, hub_token, push_adapter
 from tests.support.artefacts import artefact, origin, parity, task, write_adapter
 
 PUSH = Push(repo="org/tickets", token="secret-token", private=True, message="tickets@1")
