@@ -299,10 +299,11 @@ def take_rows(cells: Iterable[Cells], header: Header, unit: str, problems: Probl
                 continue
         rows.append((number, tuple([fields[position] for position in taken])))
     if trailing:
-        message = f"{_places(trailing, unit)} end with empty fields too many, which were dropped."
+        message = f"Empty fields too many at the end of {_places(trailing, unit)} were dropped."
         problems.say("trailing-delimiter", message, "note")
     if repeated:
-        problems.say("repeated-header", f"{_places(repeated, unit)} repeat the header and were left out.")
+        message = f"The header stands again in {_places(repeated, unit)} and was left out there."
+        problems.say("repeated-header", message)
     return DataTable(columns=header.columns, positions=header.match.positions_taken, rows=rows, unit=unit)
 
 

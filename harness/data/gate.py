@@ -563,4 +563,4 @@ def _provenance(evalset: Evalset) -> Iterable[Finding]:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "")
+    return ", ".join(map(repr, names[:6])) + (f" and {len(names) - 6:,} more" if len(names) > 6 else "")

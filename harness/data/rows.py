@@ -182,7 +182,7 @@ def _say_unlabelled(unlabelled: list[int], table: DataTable, reader: RowReader, 
         for number in unlabelled:
             problems.add(f"label column {reader.label[0]!r} is empty", f"{table.unit} {number}")
         problems.advise(
-            f"the same command with --skip-unlabelled, which leaves out these {count:,} of {total:,} rows"
+            f"the same command with --skip-unlabelled, which leaves out {count:,} of {total:,} rows"
         )
         return
     listed = ", ".join(map(str, unlabelled[:5])) + (", ..." if count > 5 else "")

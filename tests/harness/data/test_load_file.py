@@ -307,10 +307,7 @@ def test_rows_without_a_label_are_left_out_where_that_is_asked_for(tmp_path: Pat
     for n in range(0, 40, 10):
         rows[n]["queue"] = " "
     message = refused(tmp_path, as_csv(rows))
-    assert (
-        "is empty: line 2, line 12" in message
-        and "--skip-unlabelled, which leaves out these 4 of 40" in message
-    )
+    assert "is empty: line 2, line 12" in message and "--skip-unlabelled, which leaves out 4 of 40" in message
     evalset = load(tmp_path, as_csv(rows), options=form(skip_unlabelled=True))
     assert len(items(evalset)) == 36 and "row-00039" in items(evalset)
     assert next(f.message for f in evalset.findings if f.code == "unlabelled").startswith("4 of 40 rows")
