@@ -18,11 +18,11 @@ from harness.bakeoff.answer_sets import (
 from harness.bakeoff.answers import ArmAcrossRuns
 from harness.bakeoff.between_runs import compare_runs as compare_scored
 from harness.bakeoff.plan import ExperimentPlan
-from harness.bakeoff.prices import check_price_day, with_stated_prices
+from harness.bakeoff.prices import check_price_day
 from harness.bakeoff.quality import measuring
 from harness.bakeoff.retiming import TimingRequest, time_arms
 from harness.bakeoff.run import Early, manifest_of, reopened, run_plan
-from harness.bakeoff.run_folder import FROM_JOURNAL, RESULTS, RunFolder, count_looks, create_run
+from harness.bakeoff.run_folder import FROM_JOURNAL, RESULTS, RunFolder, count_looks
 from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.freshness.records import Drill
@@ -34,13 +34,6 @@ from harness.recommendation.records import RunResults
 from harness.recommendation.store import read_results
 from harness.robustness.run import RobustnessRequest, look_at
 from harness.shipping.importing import ImportRequest, bring_in
-
-
-def start_bakeoff(plan: ExperimentPlan, context: Context) -> tuple[RunFolder, RunResults]:
-    """Lock the plan in a new run folder and run it."""
-    plan = with_stated_prices(plan, context)
-    folder = create_run(context.runs, plan, context.clock(), context.homes)
-    return folder, run_bakeoff(folder, context)
 
 
 def run_bakeoff(

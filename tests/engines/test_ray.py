@@ -16,8 +16,8 @@ from harness.bakeoff.plan import build_plan
 from harness.core.context import Context
 from harness.core.errors import OverBudget
 from harness.models.over_ray import Limiter
-from harness.recommendation.run import start_bakeoff
 from tests.harness.bakeoff.test_run import context
+from tests.support.bakeoff import start_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.scripted_server import Reply, ScriptedServer, completion, scripted
 

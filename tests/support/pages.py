@@ -15,7 +15,7 @@ from harness.bakeoff import arm_factory as factory
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context, Quiet
-from harness.recommendation.run import start_bakeoff
+from tests.support.bakeoff import start_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
 

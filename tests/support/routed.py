@@ -17,9 +17,9 @@ from harness.bakeoff import arm_factory as factory
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.records import TODAY, ArmId
 from harness.recommendation.records import RunResults
-from harness.recommendation.run import start_bakeoff
 from harness.shipping import serving
 from tests.harness.bakeoff.test_run import context, plan
+from tests.support.bakeoff import start_bakeoff
 from tests.support.doubles import WordEmbedder
 
 ROUTE = ArmId(option=Option.ROUTE, model=TODAY)

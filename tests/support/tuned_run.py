@@ -13,10 +13,10 @@ from harness.bakeoff import arm_factory as factory
 from harness.bakeoff.plan import build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.records import Artefact, Conversation
-from harness.recommendation.run import start_bakeoff
 from harness.shipping import shipped as tuned
 from tests.harness.bakeoff.test_run import context
 from tests.support.artefacts import artefact, write_adapter
+from tests.support.bakeoff import start_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
 

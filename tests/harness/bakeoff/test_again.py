@@ -23,7 +23,6 @@ from harness.recommendation.run import (
     import_into,
     rescore,
     run_bakeoff,
-    start_bakeoff,
     store_again,
 )
 from harness.recommendation.store import read_results
@@ -33,6 +32,7 @@ from harness.robustness.run import RobustnessRequest
 from harness.shipping.importing import ImportRequest
 from tests.harness.bakeoff.test_run import Shop, answers, context, plan
 from tests.harness.shipping.test_importing import write
+from tests.support.bakeoff import start_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
 

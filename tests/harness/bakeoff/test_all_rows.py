@@ -10,10 +10,11 @@ from advisor.options import Option
 from harness.bakeoff.results import ArmResult, LimitKind
 from harness.bakeoff.run_folder import REST, REST_DEV, RunFolder
 from harness.recommendation.records import RunResults
-from harness.recommendation.run import run_bakeoff, start_bakeoff
+from harness.recommendation.run import run_bakeoff
 from harness.report.run_document import run_document
 from harness.report.text import render_text
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
+from tests.support.bakeoff import start_bakeoff
 
 __all__ = ["shop", "tickets"]
 

@@ -17,7 +17,8 @@ from harness.bakeoff.preflight import check_budget, preflight, preflight_text
 from harness.bakeoff.run_folder import RunFolder, create_run
 from harness.core.context import Context, Quiet
 from harness.core.errors import ModelUnavailable, OverBudget
-from harness.recommendation.run import rescore, run_bakeoff, start_bakeoff, store_again
+from harness.recommendation.run import rescore, run_bakeoff, store_again
+from tests.support.bakeoff import start_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.scripted_server import Reply, ScriptedServer, completion, error, scripted
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from advisor.options import Option
 from harness.bakeoff.plan import build_plan
-from harness.recommendation.run import start_bakeoff
 from harness.recommendation.store import read_results
 from tests.harness.bakeoff.test_run import context
+from tests.support.bakeoff import start_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.tiny_encoder import tiny_base
 

@@ -24,13 +24,13 @@ from harness.curve.run import CurveRequest, curves_of_run
 from harness.models.base import ChatReply, ChatRequest
 from harness.recommendation.mistakes import ErrorsRequest, arm_errors
 from harness.recommendation.records import RunResults
-from harness.recommendation.run import start_bakeoff
 from harness.report.files import export_run
 from harness.report.run_document import run_document
 from harness.report.text import render_text
 from harness.report.topics.curve import curves_document
 from harness.report.topics.items import errors_document, explain_document
 from tests.harness.bakeoff.test_run import context
+from tests.support.bakeoff import start_bakeoff
 from tests.support.doubles import ScriptedTuner, TunedChat, WordEmbedder
 
 _VERSION = re.compile(r"\b\d+\.\d+(?:\.\d+)?\b")

@@ -17,12 +17,13 @@ from harness.bakeoff.run_folder import RunFolder, find_run
 from harness.bakeoff.tuning import TuneRequest, at_provider, forecast, lock_tuning, tune_in
 from harness.core.context import Context
 from harness.core.errors import DataError, OverBudget, UsageError
-from harness.recommendation.run import run_bakeoff, start_bakeoff
+from harness.recommendation.run import run_bakeoff
 from harness.report.run_document import run_document
 from harness.report.text import render_text
 from harness.report.topics.tuned import tuned_document
 from harness.shipping.shipped import shipped_in_run
 from tests.harness.bakeoff.test_run import context
+from tests.support.bakeoff import start_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.tuning_server import TUNED, TuningServer, tuning_server
 

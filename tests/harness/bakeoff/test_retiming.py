@@ -18,9 +18,10 @@ from harness.core.context import Context
 from harness.core.errors import IncompleteRun, UsageError
 from harness.core.machine import MachineUse
 from harness.recommendation.records import RunResults
-from harness.recommendation.run import closed_results, start_bakeoff, time_again
+from harness.recommendation.run import closed_results, time_again
 from harness.recommendation.store import read_results
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
+from tests.support.bakeoff import start_bakeoff
 
 __all__ = ["shop", "tickets"]
 

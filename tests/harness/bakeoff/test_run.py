@@ -28,9 +28,10 @@ from harness.core.records import FailureKind, Outcome
 from harness.core.serial import encode
 from harness.recommendation.conclude import conclude
 from harness.recommendation.records import RunResults
-from harness.recommendation.run import compare_two, rescore, run_bakeoff, start_bakeoff
+from harness.recommendation.run import compare_two, rescore, run_bakeoff
 from harness.recommendation.store import read_results
 from harness.report.files import export_run
+from tests.support.bakeoff import start_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedChat, ScriptedTuner, WordEmbedder
 

@@ -22,9 +22,9 @@ from harness.curve.records import CurveNote, LearningCurves, Reach
 from harness.curve.run import CurveRequest, curves_of_plan, curves_of_run, read_curves
 from harness.models.remembering import KnownTexts
 from harness.recommendation.records import RunResults
-from harness.recommendation.run import start_bakeoff
 from harness.recommendation.store import read_results
 from tests.harness.bakeoff.test_run import Shop, context, plan
+from tests.support.bakeoff import start_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedTuner, WordEmbedder
 

@@ -19,12 +19,13 @@ from harness.freshness.records import Drill, Group, Moment, Upkeep
 from harness.freshness.run import folder_of, run_drill
 from harness.freshness.store import drill_of, read_drill
 from harness.recommendation.records import ReasonKind
-from harness.recommendation.run import keep_drill, start_bakeoff
+from harness.recommendation.run import keep_drill
 from harness.recommendation.store import read_results
 from harness.report.run_document import run_document
 from harness.report.text import render_text
 from harness.report.topics.freshness import UNMEASURED, drill_document
 from tests.harness.bakeoff.test_run import Shop, context, plan
+from tests.support.bakeoff import start_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedTuner, WordEmbedder
 

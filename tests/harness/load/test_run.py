@@ -144,8 +144,8 @@ def test_a_test_takes_the_place_of_an_earlier_one_that_asked_the_same(tmp_path):
 def served_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Script) -> tuple[Any, Any, Any]:
     """A finished run of `prompt` on a scripted endpoint, its context, and what closes the server."""
     from harness.bakeoff.plan import build_plan
-    from harness.recommendation.run import start_bakeoff
     from tests.harness.bakeoff.test_run import context
+    from tests.support.bakeoff import start_bakeoff
     from tests.support.desk import write_tickets
 
     closing = contextlib.ExitStack()

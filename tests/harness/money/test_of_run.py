@@ -26,10 +26,11 @@ from harness.money.of_run import _retirement, incumbent_of, inputs_of
 from harness.money.records import CostForecast
 from harness.money.what_if import what_if
 from harness.recommendation.records import RunResults
-from harness.recommendation.run import rescore, start_bakeoff
+from harness.recommendation.run import rescore
 from harness.recommendation.store import read_results
 from harness.report.run_document import run_document
 from tests.harness.bakeoff.test_run import Shop, context, plan
+from tests.support.bakeoff import start_bakeoff
 from tests.support.business import business, grounds, results, today
 from tests.support.desk import write_tickets
 from tests.support.doubles import ScriptedChat, WordEmbedder

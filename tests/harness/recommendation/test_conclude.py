@@ -14,9 +14,9 @@ from harness.bakeoff import arm_factory as factory
 from harness.bakeoff.preflight import _weight
 from harness.core.records import Item
 from harness.money.of_run import calls_to_settle, published_for
-from harness.recommendation.run import start_bakeoff
 from harness.recommendation.store import read_results
 from tests.harness.bakeoff.test_run import Shop, context, plan
+from tests.support.bakeoff import start_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.doubles import WordEmbedder
 

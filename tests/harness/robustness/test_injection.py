@@ -18,7 +18,7 @@ from harness.bakeoff.run_folder import INJECTED
 from harness.core.errors import UsageError
 from harness.core.records import Choices, Completion, Item, Timing
 from harness.models.base import ChatReply, ChatRequest
-from harness.recommendation.run import check_robustness, rescore, start_bakeoff
+from harness.recommendation.run import check_robustness, rescore
 from harness.recommendation.store import read_results
 from harness.report.run_document import run_document
 from harness.report.text import render_text
@@ -33,6 +33,7 @@ from harness.tasks.scored import Scored
 from harness.tasks.scoring import score
 from harness.tasks.wording import NOT_THERE
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
+from tests.support.bakeoff import start_bakeoff
 from tests.support.doubles import ScriptedChat
 from tests.support.scored import HOW
 

@@ -14,13 +14,14 @@ from harness.core.errors import DataError, UsageError
 from harness.core.records import Item
 from harness.data.load import out_of_scope_of, read_out_of_scope
 from harness.recommendation.records import RunResults
-from harness.recommendation.run import check_robustness, rescore, start_bakeoff
+from harness.recommendation.run import check_robustness, rescore
 from harness.recommendation.store import read_results
 from harness.report.topics.robustness import robustness_sentences
 from harness.robustness.records import ArmRobustness
 from harness.robustness.run import RobustnessRequest
 from harness.tasks.classification import ACCURACY
 from tests.harness.bakeoff.test_run import context, plan, shop, tickets
+from tests.support.bakeoff import start_bakeoff
 from tests.support.doubles import ScriptedTuner
 
 __all__ = ["shop", "tickets"]

@@ -17,7 +17,7 @@ from harness.core.artefacts import EncoderArtefact
 from harness.core.errors import ModelUnavailable, StoreError, UsageError
 from harness.core.records import Completion, Item, Message, Outcome
 from harness.models.local.encoder import LETTERS_FILE
-from harness.recommendation.run import import_into, start_bakeoff
+from harness.recommendation.run import import_into
 from harness.shipping.adapters import add_adapter, differences, open_registry
 from harness.shipping.exporting import ExportRequest, export_shipped
 from harness.shipping.importing import ImportRequest
@@ -27,6 +27,7 @@ from harness.shipping.serving import ServeRequest, find_shipped, open_service
 from harness.shipping.shipped import ShippedClassifier, shipped_in_run
 from harness.training.encoder.artefact import RECORD_FILE
 from tests.harness.bakeoff.test_run import context
+from tests.support.bakeoff import start_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.tiny_encoder import tiny_base
 

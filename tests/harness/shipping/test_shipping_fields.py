@@ -19,7 +19,7 @@ from harness.core.artefacts import TaggerArtefact
 from harness.core.context import Context
 from harness.core.errors import DataError, UsageError
 from harness.core.records import Completion, Message
-from harness.recommendation.run import import_into, start_bakeoff
+from harness.recommendation.run import import_into
 from harness.shipping.adapters import add_adapter, differences, open_registry
 from harness.shipping.asked import fields_form, tuned_turns
 from harness.shipping.export.launch_files import Launch, merged_files
@@ -34,6 +34,7 @@ from harness.tasks.fields import fields_in
 from harness.training.encoder.artefact import RECORD_FILE
 from tests.harness.bakeoff.test_run import context
 from tests.harness.training.conftest import make_tiny
+from tests.support.bakeoff import start_bakeoff
 from tests.support.tiny_encoder import tiny_base
 
 THINGS = ["parcel", "password", "courier", "invoice", "bill", "login", "refund", "account"]

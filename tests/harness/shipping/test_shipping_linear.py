@@ -15,7 +15,6 @@ from harness.bakeoff.plan import build_plan
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.errors import StoreError, UsageError
 from harness.core.records import Completion, Item, Message, Outcome
-from harness.recommendation.run import start_bakeoff
 from harness.shipping import serving
 from harness.shipping.adapters import add_adapter, differences, open_registry
 from harness.shipping.exporting import ExportRequest, export_shipped, read_export
@@ -24,6 +23,7 @@ from harness.shipping.serve.wire import BadRequest, CompletionRequest
 from harness.shipping.serving import ServeRequest, find_shipped, open_service
 from harness.shipping.shipped import ShippedClassifier, shipped_in_run
 from tests.harness.bakeoff.test_run import context
+from tests.support.bakeoff import start_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.doubles import WordEmbedder
 

@@ -17,7 +17,6 @@ from harness.core.records import Completion, Message
 from harness.knowledge.kept_vote import RECORD_FILE, ROWS_FILE, VECTORS_FILE, open_vote
 from harness.knowledge.vote import Vote
 from harness.models import deciding
-from harness.recommendation.run import start_bakeoff
 from harness.shipping import serving
 from harness.shipping.adapters import add_adapter, differences, open_registry, push
 from harness.shipping.exporting import ExportRequest, export_shipped
@@ -26,6 +25,7 @@ from harness.shipping.serve.wire import CompletionRequest
 from harness.shipping.serving import ServeRequest, find_shipped, open_service
 from harness.shipping.shipped import ShippedClassifier, shipped_in_run
 from tests.harness.bakeoff.test_run import context
+from tests.support.bakeoff import start_bakeoff
 from tests.support.desk import write_tickets
 from tests.support.doubles import WordEmbedder
 

@@ -163,10 +163,11 @@ def test_an_adapter_of_a_job_is_imported_and_scored(smollm2, tmp_path):
 
     import yaml
 
-    from harness.recommendation.run import import_into, start_bakeoff
+    from harness.recommendation.run import import_into
     from harness.shipping.importing import ImportRequest, read_imports
     from tests.harness.bakeoff.test_tuning import plan as tiny_plan
     from tests.harness.training.conftest import make_tiny
+    from tests.support.bakeoff import start_bakeoff
 
     base = make_tiny(tmp_path / "base", smollm2, layers=2)
     tickets = write_tickets(tmp_path / "tickets.csv", each=12)
