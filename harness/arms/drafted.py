@@ -48,7 +48,7 @@ class DraftSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drafted:
+class DraftedRows:
     """What was drafted.
 
     Attributes:
@@ -80,7 +80,7 @@ class Drafts:
             **drafting_facts(settings.wordings),
         }
 
-    def beside(self, train: Sequence[Item], say: Callable[[str], None]) -> Drafted:
+    def beside(self, train: Sequence[Item], say: Callable[[str], None]) -> DraftedRows:
         """Training rows with what is drafted; what was drafted before is not asked for again.
 
         Raises:
@@ -105,7 +105,7 @@ class Drafts:
                 for number, text in enumerate(other.get(item.text, ()), 1)
             ]
         own = self._unasked(train, more)
-        return Drafted(
+        return DraftedRows(
             items=(*train, *own), seconds=found.seconds + seconds, note=self._note(len(train), own)
         )
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from advisor.options import Option
 from harness.arms.base import Answers, Explained, Material, Say, ask_all, ask_one, held_facts
-from harness.arms.drafted import Drafted, Drafts
+from harness.arms.drafted import DraftedRows, Drafts
 from harness.core.records import (
     ArmId,
     Artefact,
@@ -227,9 +227,9 @@ class TuneArm:
             self._model.close()
             self._model = None
 
-    def _drafted(self, train: Sequence[Item], say: Say) -> Drafted:
+    def _drafted(self, train: Sequence[Item], say: Say) -> DraftedRows:
         if self._drafts is None:
-            return Drafted(items=tuple(train), seconds=0.0, note="")
+            return DraftedRows(items=tuple(train), seconds=0.0, note="")
         return self._drafts.beside(train, say)
 
     def _open(self, artefact: Artefact | HostedModel) -> None:

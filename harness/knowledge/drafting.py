@@ -73,7 +73,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class KeptReply:
     """What a model answered about one passage or question.
 
     Attributes:
@@ -103,7 +103,7 @@ class KeptDrafts:
         """Those of a table of drafts that is being written."""
         return cls(table.with_name(f"{table.name}.asked.jsonl"))
 
-    def of(self, model: ModelIdentity) -> dict[str, Asked]:
+    def of(self, model: ModelIdentity) -> dict[str, KeptReply]:
         """What a model answered, by what it was asked; a line that was not written whole is passed over.
 
         Raises:
@@ -112,7 +112,7 @@ class KeptDrafts:
         found = {one.about: replace(one, seconds=0.0) for path in self.earlier for one in _read(path, model)}
         return found | {one.about: one for one in _read(self.path, model)}
 
-    def add(self, one: Asked) -> None:
+    def add(self, one: KeptReply) -> None:
         """Keep an answer at once.
 
         Raises:
@@ -130,14 +130,14 @@ class KeptDrafts:
         self.path.unlink(missing_ok=True)
 
 
-def _read(path: Path, model: ModelIdentity) -> Iterator[Asked]:
+def _read(path: Path, model: ModelIdentity) -> Iterator[KeptReply]:
     try:
         lines = path.read_bytes().split(b"\n") if path.exists() else []
     except OSError as error:
         raise StoreError("Earlier drafts cannot be read.", got=f"{path}: {error.strerror}") from error
     for line in filter(None, lines):
         try:
-            one = decode(Asked, line)
+            one = decode(KeptReply, line)
         except StoreError:
             continue
         if one.by == _named(model):
@@ -254,7 +254,7 @@ def _answers(
     form: JsonSchema,
     model: ChatModel,
     keeping: tuple[KeptDrafts, Callable[[int], None]],
-) -> dict[str, Asked]:
+) -> dict[str, KeptReply]:
     """What a model answers to each text that it is shown, by what it is asked; of failures nothing."""
     kept, say = keeping
     known = kept.of(model.identity)
@@ -268,7 +268,7 @@ def _answers(
     for reply in model.answer(requests):
         say(1)
         if not isinstance(reply, Failure):
-            one = Asked(by=by, about=reply.item_id, text=reply.text, seconds=reply.model_s)
+            one = KeptReply(by=by, about=reply.item_id, text=reply.text, seconds=reply.model_s)
             known[one.about] = one
             kept.add(one)
     return {about: known[about] for about in shown if about in known}

@@ -103,7 +103,7 @@ Parts = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class PackedLine:
     """The tokens of r rows in one line without padding; row i has at most m of them.
 
     Attributes:
@@ -118,7 +118,7 @@ class Line:
     spread: torch.Tensor
 
     @classmethod
-    def of(cls, counts: torch.Tensor, multiple: int) -> Line:
+    def of(cls, counts: torch.Tensor, multiple: int) -> PackedLine:
         """That of so many tokens a row, at least one in all, filled up to a multiple."""
         places, n = int(counts.max()), int(counts.sum())
         at = (torch.arange(places, device=counts.device) < counts.unsqueeze(1)).flatten().nonzero().squeeze(1)
@@ -161,7 +161,7 @@ class Below:
 
     layers: list[Parts]
     mask: torch.Tensor
-    line: Line
+    line: PackedLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +177,7 @@ class Writing:
     layers: list[Parts]
     columns: torch.Tensor
     mask: torch.Tensor
-    line: Line
+    line: PackedLine
 
 
 @dataclass(slots=True, kw_only=True)
@@ -503,7 +503,9 @@ class TreeScorer:
     ) -> None:
         """One pass over nodes of some rows (rising), all in one line; `values` gets what they tell."""
         device, count = values.device, sum(map(len, needed.values()))
-        line = Line.of(torch.tensor([len(nodes) for nodes in needed.values()], device=device), self._step)
+        line = PackedLine.of(
+            torch.tensor([len(nodes) for nodes in needed.values()], device=device), self._step
+        )
         rows = torch.tensor(list(needed), device=device)
         padded = torch.tensor(
             [[*nodes, *[-1] * (line.places - len(nodes))] for nodes in needed.values()], device=device

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from harness.models.local.held_tokens import HeldAnswer
-from harness.models.local.tree_scoring import Line, Parts, Prefix, TreePass, TreeScorer, Writing
+from harness.models.local.tree_scoring import PackedLine, Parts, Prefix, TreePass, TreeScorer, Writing
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,7 +109,7 @@ class TreeWriter:
         """(rows with new tokens, vocabulary) logits after the last of each row's new tokens."""
         device = self._model.device
         counts = torch.tensor([len(new) for new in pending], device=device)
-        line = Line.of(counts, self._scorer.multiple)
+        line = PackedLine.of(counts, self._scorer.multiple)
         flat = [token for new in pending for token in new]
         tokens = torch.tensor(flat + flat[:1] * (len(line.at) - len(flat)), device=device)
         writing = columns.next(part, counts, line, self._scorer.groups)
@@ -145,7 +145,7 @@ class _Columns:
         ]
         self._lengths = torch.zeros(b, dtype=torch.long, device=model.device)
 
-    def next(self, part: slice, counts: torch.Tensor, line: Line, groups: int) -> Writing:
+    def next(self, part: slice, counts: torch.Tensor, line: PackedLine, groups: int) -> Writing:
         """Where so many more tokens of each row of a part stand, and what they see."""
         lengths = self._lengths[part]
         offsets = torch.arange(line.places, device=lengths.device)
