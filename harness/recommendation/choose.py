@@ -1,8 +1,9 @@
 """Which arm to use: of the arms that are good enough the cheapest, the simpler one within its range. Pure.
 
 Good enough are the arms that break no limit and are not worse than their dev leader by more than the margin.
-Only an arm that is shown to keep every limit is shipped; one with a limit still open may be piloted. Where
-none of them is worth taking over from what is done today, that is kept.
+Only an arm that is shown to keep every limit is shipped; one with a limit still open may be piloted, if it is
+shown to beat one answer to everything. Where none of them is worth taking over from what is done today, that
+is kept.
 
 Today's way is the simplest there is, for it is there. It is kept where an arm does not earn back, within the
 horizon, what building it takes and, for a pilot, what it takes to show that it keeps its limits. More right
@@ -83,9 +84,14 @@ def choose(
     if to_ship := tuple(arm for arm in worth if arm.arm not in unsure):
         best, why = _cheapest(to_ship, months, leader)
         return Choice(action=Action.SHIP, ship=best.arm, why=why)
-    if worth:
-        best, why = _cheapest(worth, months, leader)
+    guessing = {check.arm: check for check in limits if _may_be_guessing(check)}
+    if to_pilot := tuple(arm for arm in worth if arm.arm not in guessing):
+        best, why = _cheapest(to_pilot, months, leader)
         return Choice(action=Action.PILOT, pilot=best.arm, why=why)
+    if worth:
+        best = leader if leader in worth else dev_leader(worth)
+        why = Reason(kind=ReasonKind.LIMIT_OPEN, arm=best.arm, check=guessing[best.arm])
+        return Choice(action=Action.MEASURE_NEXT, why=why)
     best, why = _cheapest(kept or near, months, leader)
     return Choice(action=Action.KEEP_TODAY, turned_down=best.arm, why=against(best) or why)
 
@@ -110,6 +116,11 @@ def best_barred(results: BakeoffResults) -> ArmResult | None:
         if arm.arm in results.verdict.barred and arm.arm.option is not Option.FLOOR
     ]
     return max(barred, key=lambda arm: arm.primary.value or 0.0, default=None)
+
+
+def _may_be_guessing(check: LimitCheck) -> bool:
+    """Whether an arm is not shown to beat one answer to everything: that is nothing to pilot."""
+    return check.kind is LimitKind.GUESSING and check.state is LimitState.OPEN
 
 
 def _nearest_miss(results: BakeoffResults) -> Reason:

@@ -187,10 +187,11 @@ def _reasons_for_today(nearest: ArmId, found: Found) -> Iterator[Reason]:
 
 
 def _reasons_against(found: Found) -> Iterator[Reason]:
-    why, best = found.choice.why, best_barred(found.results)
-    yield why
-    if why.check is not None and why.check.kind is not LimitKind.ACCURACY and best is not None:
-        yield _accuracy(best, found)
+    why = found.choice.why
+    best = best_barred(found.results) if why.arm is None else found.results.arm(why.arm)
+    reached = why.check is not None and why.check.kind is not LimitKind.ACCURACY and best is not None
+    said = [why, *([_accuracy(best, found)] if reached and best is not None else [])]
+    yield from reversed(said) if why.kind is ReasonKind.LIMIT_OPEN else said
     for gap in _cheapest_gap(found):
         yield Reason(kind=ReasonKind.NOT_RUN, gap=gap)
         yield from _today_beside(gap, found)
@@ -327,6 +328,9 @@ def _measure_or_fix(found: Found) -> NextStep:
         )
     if found.choice.turned_down is not None:
         return _look_again(found.choice.turned_down, found)
+    why = found.choice.why
+    if why.kind is ReasonKind.LIMIT_OPEN and why.check is not None and why.check.more_items:
+        return _label(why.check.more_items, f"whether {why.arm} beats one answer to everything", found)
     best = best_barred(found.results)
     against = tuple(c for c in found.results.verdict.broken if best is not None and c.arm == best.arm)
     return NextStep(
@@ -410,6 +414,8 @@ def _risk(found: Found) -> Risk:
         return Risk(kind=RiskKind.TODAY_AS_STATED)
     if found.choice.why.kind is ReasonKind.TOO_FEW:
         return Risk(kind=RiskKind.NOTHING_TESTED)
+    if found.choice.why.kind is ReasonKind.LIMIT_OPEN:
+        return Risk(kind=RiskKind.NOTHING_BEATS_GUESSING)
     if arm is None:
         return Risk(kind=RiskKind.NOTHING_KEEPS_LIMITS)
     return next(_risks(arm, found), Risk(kind=RiskKind.NONE_SEEN))

@@ -170,6 +170,7 @@ class RiskKind(StrEnum):
 
     NOTHING_TESTED = "so few items that nothing is known"
     NOTHING_KEEPS_LIMITS = "nothing keeps the limits"
+    NOTHING_BEATS_GUESSING = "nothing is shown to beat one answer to everything"
     TODAY_AS_STATED = "today's way was not measured"
     NOT_OWN_ROWS = "the rows are not the user's own"
     HARDER_REST = "today's way is handed the harder part"

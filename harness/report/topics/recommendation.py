@@ -346,6 +346,7 @@ def _in_words(text: str, results: BakeoffResults, words: RunWords) -> str:
 _ANYWAY = {
     RiskKind.NOTHING_TESTED: "what it is worth is not known",
     RiskKind.NOTHING_KEEPS_LIMITS: "none keeps the limits that were set before the run",
+    RiskKind.NOTHING_BEATS_GUESSING: "none is shown to do better than one answer to everything",
 }
 
 
@@ -353,7 +354,7 @@ def risk_sentence(risk: Risk, words: RunWords = BARE) -> str:
     """The biggest risk."""
     name = _one(risk.arm, words)
     match risk.kind:
-        case RiskKind.NOTHING_TESTED | RiskKind.NOTHING_KEEPS_LIMITS:
+        case RiskKind.NOTHING_TESTED | RiskKind.NOTHING_KEEPS_LIMITS | RiskKind.NOTHING_BEATS_GUESSING:
             return f"Using one of these anyway: {_ANYWAY[risk.kind]}."
         case RiskKind.TODAY_AS_STATED:
             return "Today's way was not measured: what it costs and how often it is right are as stated."

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from advisor.money.ledger import Money
 from advisor.options import Option
 from harness.bakeoff.limit_checks import acceptable, contenders
-from harness.bakeoff.results import ArmResult, BakeoffResults, LimitState
+from harness.bakeoff.results import ArmResult, BakeoffResults, LimitKind, LimitState
 from harness.core.records import ArmId, Estimate, PriceBasis
 from harness.recommendation.choose import (
     A_MONTH,
@@ -115,6 +115,20 @@ def test_an_open_limit_allows_a_pilot_and_never_to_ship() -> None:
     """86 of 100 at a floor of 85 % was once shipped as 'Sure'."""
     choice = chosen(judged([measured(TUNE, 0.86)], limits=(held(TUNE, LimitState.OPEN, more=8151),)))
     assert (choice.action, choice.ship, choice.pilot) == (Action.PILOT, None, TUNE)
+
+
+def test_what_is_not_shown_to_beat_one_answer_to_everything_is_no_pilot() -> None:
+    """2 of 30 right, where the floor has none, was once piloted."""
+    guess = held(TUNE, LimitState.OPEN, LimitKind.GUESSING, more=61)
+    choice = chosen(judged([measured(FLOOR, 0.0), measured(TUNE, 0.067)], limits=(guess,)))
+    assert (choice.action, choice.arm) == (Action.MEASURE_NEXT, None)
+    assert (choice.why.kind, choice.why.arm, choice.why.check) == (ReasonKind.LIMIT_OPEN, TUNE, guess)
+    beside = judged(
+        [measured(LINEAR, 0.066), measured(TUNE, 0.067)],
+        compared(TUNE, LINEAR, -0.01, 0.01),
+        limits=(guess, held(LINEAR, LimitState.OPEN)),
+    )
+    assert chosen(beside).pilot == LINEAR
 
 
 def test_an_arm_that_keeps_its_limits_ships_before_one_that_has_them_open() -> None:

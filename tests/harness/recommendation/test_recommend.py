@@ -32,6 +32,7 @@ from harness.recommendation.records import (
 )
 from harness.tasks.label_breakdown import LabelBreakdown
 from tests.support.business import HOSTED, LINEAR, SERVED, TUNE, business, grounds, results, today
+from tests.support.decisions import held
 from tests.support.money import assumed
 from tests.support.results import broken, comparison, data_summary, gap, share, verdict
 
@@ -280,3 +281,12 @@ def test_what_bounds_the_answer_names_the_pair_and_what_was_not_run() -> None:
     found = made(results(comparisons=(comparison(TUNE, SERVED),)))
     kinds = [caution.kind.name for caution in found.cautions]
     assert kinds == ["REACH", "SEEDS"], "a hosted model ran, the machine's price is the user's own"
+
+
+def test_where_nothing_is_shown_to_beat_guessing_more_items_are_next() -> None:
+    guess = held(TUNE, LimitState.OPEN, LimitKind.GUESSING, more=61)
+    why = Reason(kind=ReasonKind.LIMIT_OPEN, arm=TUNE, check=guess)
+    found = made(results(), None, why=why)
+    assert [reason.kind for reason in found.reasons] == [ReasonKind.ACCURACY, ReasonKind.LIMIT_OPEN]
+    assert (found.next.kind, found.next.items) == (StepKind.LABEL, 61)
+    assert found.risk.kind is RiskKind.NOTHING_BEATS_GUESSING
