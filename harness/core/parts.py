@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from advisor.faults import sentences
 from harness.core.wording import counted
 
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy, torch and scikit-learn all take
+
+
+def _day_as_written(value: object) -> object:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+EditionName = Annotated[str, BeforeValidator(_day_as_written)]  # YAML takes a bare 2021-01-01 for a day
 
 
 class Part(BaseModel):

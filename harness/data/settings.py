@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationInfo, model_validator
 
 from harness.core.names import as_names, flag_value
-from harness.core.parts import Count, Part
+from harness.core.parts import Count, EditionName, Part
 
 
 class TableForm(Part):
@@ -40,7 +40,7 @@ class DataPlan(TableForm):
     fields: tuple[str, ...] = ()
     answer: str = ""
     docs: str = ""
-    edition: str = ""
+    edition: EditionName = ""
     group: tuple[str, ...] = ()
     id: str = ""
     slices: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ from advisor.options import Option
 from advisor.reading import Unreadable, parse_yaml
 from harness.bakeoff.plan import ExperimentPlan, build_plan
 from harness.core.errors import UsageError
-from harness.core.parts import Part, faults_of
+from harness.core.parts import EditionName, Part, faults_of
 
 SECTION = "freshness"
 _ALLOWED = "freshness: with labels (split, added, withdrawn), or with second (an edition, a file or docs)"
@@ -61,7 +61,7 @@ class ChangePlan(Part):
     """What changes, and how long a model that is trained again waits before it answers."""
 
     labels: LabelChanges | None = None
-    second: dict[str, str] = Field(default_factory=dict)
+    second: dict[str, EditionName] = Field(default_factory=dict)
     retrain_wait_hours: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
     @model_validator(mode="after")

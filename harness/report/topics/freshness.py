@@ -49,10 +49,11 @@ def rate_sentence(rate: ChangeRate, name: Callable[[ArmId], str]) -> str:
     """From which rate of change one arm is the better choice than another."""
     one, other = name(rate.retrieving), name(rate.training)
     if rate.both is None or rate.cheaper is None or rate.better is None:
-        poor = " and ".join(map(name, rate.unmeasured))
+        poor = "neither" if len(rate.unmeasured) > 1 else "".join(map(name, rate.unmeasured))
+        shown = "is shown" if poor == "neither" else "is not shown"
         return (
-            f"Which of {one} and {other} keeps up better is {UNMEASURED}: not shown to beat the floor on "
-            f"what stays the same, or not brought up to date: {poor}"
+            f"Which of {one} and {other} keeps up better is {UNMEASURED}: {poor} {shown} to beat the floor "
+            "on what stays the same and to come up to date"
         )
     where = {0.0: f"At any rate of change {one} is", math.inf: f"At no rate of change is {one}"}.get(
         rate.both.value, f"{capital(_rate(rate.both.value))} {one} is"

@@ -49,6 +49,14 @@ def test_what_is_wrong_is_said(changes: dict[str, Any], says: str) -> None:
     assert says in str(error.value)
 
 
+def test_an_edition_may_be_a_bare_day() -> None:
+    """YAML reads 2021-01-01 as a day."""
+    bare = text(freshness={"second": {"edition": "DAY"}}).replace("DAY", "2024-07-01")
+    bare = bare.replace("evalset: support-tickets", "evalset: handbook\n  edition: 2021-01-01")
+    drill = parse_drill(bare, "plan")
+    assert drill.experiment.data.edition == "2021-01-01" and drill.change.second == {"edition": "2024-07-01"}
+
+
 def test_the_change_is_in_the_digest() -> None:
     one = parse_drill(text(), "plan.yaml")
     other = parse_drill(text(freshness={"labels": {"added": {"a": "c"}}}), "plan.yaml")
