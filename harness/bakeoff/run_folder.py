@@ -30,7 +30,6 @@ shown or scored (`RunFolder.check`).
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import json
@@ -49,7 +48,7 @@ from harness.bakeoff.plan import ExperimentPlan, dump_plan, parse_plan, written_
 from harness.bakeoff.results import RESULTS_SCHEMA, Accepted, BakeoffResults, FailedArm
 from harness.bakeoff.run_lock import writing
 from harness.core.environment import Environment
-from harness.core.errors import IncompleteRun, StoreError, UsageError, UserError, command
+from harness.core.errors import IncompleteRun, StoreError, UsageError, UserError, command, on_disk
 from harness.core.files import sha256_or_missing, write_atomically
 from harness.core.records import AnswerSpace, Evalset, Finding, Item, Label
 from harness.core.serial import decode, decode_item, encode
@@ -418,8 +417,7 @@ class RunFolder:
         Raises:
             StoreError: naming the files, and the way on.
         """
-        found = [name for name in self.changed(journal=journal) if name not in but]
-        if not found:
+        if not (found := [name for name in self.changed(journal=journal) if name not in but]):
             return
         again = self.command("score", "--store")
         run = f"{again}   # measures again from the journal"
@@ -461,14 +459,8 @@ class RunFolder:
 
     def reopen(self) -> None:
         """Remove the manifest of a run that is about to go on."""
-        try:
+        with on_disk(f"Run {self.run_id} cannot go on", got=str(self.root), allowed="a writable folder"):
             (self.root / "manifest.json").unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"Run {self.run_id} cannot go on: {error.strerror}.",
-                got=str(self.root),
-                allowed="a writable folder",
-            ) from error
 
     def _record(self, name: str, read: Callable[[str], _T]) -> _T:
         text = self._read(name)
@@ -543,7 +535,7 @@ def create_run(
 def homes_of(plan_file: Path) -> tuple[Path, ...]:
     """Where relative paths of a plan's data start from: here, beside the plan, and where its run's did."""
     folder = RunFolder(root=plan_file.parent)
-    with contextlib.suppress(UserError):
+    with suppress(UserError):
         return (Path(), folder.root, *folder.homes())
     return (Path(), folder.root)
 

@@ -107,7 +107,8 @@ def test_five_hundred_labels_are_answered(harness: Command, model: Path, tmp_pat
 
 def test_one_row_a_label_is_refused_with_what_to_do(harness: Command, tmp_path: Path) -> None:
     said = harness("run", write_plan(tmp_path, [f"kind {n}" for n in range(20)], 1, ("floor",), {}))
-    assert said.code == 1 and "no label has more than 1 row" in said.err and "Label more rows" in said.err
+    assert said.code == 1 and "each row has a label of its own" in said.err
+    assert "Name the column that holds the answer (--label), or label more rows" in said.err
 
 
 @pytest.mark.models
