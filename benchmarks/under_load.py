@@ -199,7 +199,8 @@ def row(name: str, step: dict[str, Any], sure: str, full: float) -> str:
         asked = f"{step['concurrency']} at once{', full' if step['per_second'] == full else ''}"
     whole = [_quantile(one) for one in step["whole"]] or ["none"] * 3
     first = " / ".join(f"{1000 * one['seconds']:,.0f}" for one in step["first"][:2]) or "none"
-    failed = f"{sum(step['failures'].values())} of {step['sent']}"
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(step["failures"].items()))
+    failed = f"{sum(step['failures'].values())} of {step['sent']}{f' ({kinds})' if kinds else ''}"
     cells = (name, asked, f"{step['per_second']:.1f}", *whole, first, failed, sure)
     return f"| {' | '.join(cells)} |"
 

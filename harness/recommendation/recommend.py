@@ -146,8 +146,9 @@ def _reasons(found: Found) -> Iterator[Reason]:
 
 
 def _keeping_up(found: Found) -> Iterator[Reason]:
-    """What a drill found of the arm to use: beside the first that keeps up in the other way, or by itself."""
-    arm, drill = found.choice.arm, found.drill
+    """What a drill found of the arm to use or in question: beside one that keeps up otherwise, or alone."""
+    in_question = found.choice.why.arm if found.choice.why.kind is ReasonKind.LIMIT_OPEN else None
+    arm, drill = found.choice.arm or in_question, found.drill
     if arm is None or drill is None:
         return
     rate = next((one for one in drill.rates if arm in (one.retrieving, one.training)), None)
