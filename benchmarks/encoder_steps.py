@@ -15,8 +15,8 @@ from pathlib import Path
 
 from harness.models.resolve import Embedded, local_folder
 from harness.models.settings import ModelSettings, cache_dir
-from harness.training.encoder.labels import LabelJob, LabelSession
 from harness.training.encoder.recipe import recipes_for
+from harness.training.encoder.trainings import LabelJob, LabelSession
 from harness.training.settings import EncoderPlan
 
 

@@ -31,8 +31,8 @@ from harness.core.artefacts import EncoderRecipe
 from harness.models.local.precision import trains_in_bf16
 from harness.models.resolve import Embedded, local_folder
 from harness.models.settings import ModelSettings, cache_dir
-from harness.training.encoder.labels import LabelJob, LabelSession
 from harness.training.encoder.recipe import recipes_for
+from harness.training.encoder.trainings import LabelJob, LabelSession
 from harness.training.progress import quiet
 from harness.training.settings import EncoderPlan
 

@@ -55,10 +55,10 @@ from harness.tasks.fields import FieldSchema, fields_in
 from harness.tasks.tags import FieldReader, FieldTags, Marked, TagThresholds, share_learnt
 from harness.tasks.wording import clip
 from harness.training.encoder.artefact import PACKAGES, keep_encoder, open_kept, open_reader, pin_of_encoder
-from harness.training.encoder.labels import FIELD_TRAINER, FieldJob, LabelJob, train_encoder, train_tagger
 from harness.training.encoder.letters import SHARES, fit_letters, times
 from harness.training.encoder.recipe import recipe_name
 from harness.training.encoder.session import ENCODER_TRAINER, M, TrainedEncoder
+from harness.training.encoder.trainings import FIELD_TRAINER, FieldJob, LabelJob, train_encoder, train_tagger
 from harness.training.release import release
 
 Opened = TypeVar("Opened")

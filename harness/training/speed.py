@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core.artefacts import EncoderRecipe
 from harness.models.settings import ModelSettings
-from harness.training.encoder.labels import LabelJob, LabelSession
+from harness.training.encoder.trainings import LabelJob, LabelSession
 from harness.training.progress import quiet
 from harness.training.recipe import TrainingSpeed
 from harness.training.trl_trainer import Session, TrainingJob

@@ -11,8 +11,8 @@ import torch
 from advisor.base_models.vram import GIB
 from harness.core.errors import TrainingError
 from harness.training.encoder import session as room
-from harness.training.encoder.labels import LabelJob, LabelSession, train_encoder
 from harness.training.encoder.session import encoder_memory, require_room_to_open, require_room_to_train
+from harness.training.encoder.trainings import LabelJob, LabelSession, train_encoder
 from tests.support.tiny_encoder import tiny_base, tiny_recipe
 
 

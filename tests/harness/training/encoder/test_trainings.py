@@ -13,8 +13,8 @@ import pytest
 
 from harness.core.errors import TrainingError
 from harness.training.encoder import session as room
-from harness.training.encoder.labels import LabelJob, LabelSession, contrast, fit_head, train_encoder
 from harness.training.encoder.session import layers_of, rate_at
+from harness.training.encoder.trainings import LabelJob, LabelSession, contrast, fit_head, train_encoder
 from tests.support.tickets import LABELS, evalset
 from tests.support.tiny_encoder import tiny_base, tiny_recipe
 
