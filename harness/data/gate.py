@@ -46,6 +46,7 @@ _READ_CHARS = 8_000
 _NO_ROOM, _FORM = "characters that take no room", "the form of their characters"
 _UNSEEN = frozenset({_NO_ROOM, _FORM})  # differences that no screen shows
 NEARLY_ALL = 0.9
+_FEW = 0.01  # misread rows below this share move no figure by a point
 """From this share of the rows on, what names or settles the label is taken for a copy of it."""
 _CATEGORY_CHARS = 100
 _FEW_VALUES = 0.1
@@ -482,13 +483,13 @@ def _texts(evalset: Evalset, limits: GateLimits) -> Iterable[Finding]:
         yield _finding("empty-text", "warning", message, empty)
     misread = {item.id: found for item in rows if (found := _misread(item.text))}
     if misread:
-        some = counted(len(misread), "row holds", "rows hold")
+        few = len(misread) < _FEW * len(rows)
         written, meant = next(iter(misread.values()))
         message = (
-            f"{some} letters that were read in a wrong encoding before this file was written, such as "
-            f"{written!r} for {meant!r}: export it anew as UTF-8."
+            f"In {len(misread):,} of {len(rows):,} rows letters were read in a wrong encoding before this "
+            f"file was written, such as {written!r} for {meant!r}: export it anew as UTF-8."
         )
-        yield _finding("misread-letters", "warning", message, misread)
+        yield _finding("misread-letters", "note" if few else "warning", message, misread)
     long = [item.id for item in rows if len(item.text) > limits.long_chars]
     if long:
         some = counted(len(long), "row is", "rows are")

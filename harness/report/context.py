@@ -234,7 +234,7 @@ class ReportContext:
     def _estimate(self, what: str, estimate: Estimate) -> str:
         if estimate.value is None:
             return ""
-        how = "no interval" if estimate.low is None else f"{level(estimate)} by {estimate.method}"
+        how = "no interval" if estimate.low is None else f"{level(estimate)} ({estimate.method})"
         run = self.results.run_id
         return f"{what}: run {run}, n={estimate.n:,} {estimate.unit} of the test split, {how}."
 

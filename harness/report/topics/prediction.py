@@ -89,7 +89,7 @@ def _table(c: ReportContext, check: AdviceCheck) -> Table:
         columns=columns("option", *(METRICS.get(metric, metric) for metric in metrics)),
         rows=tuple(
             row(
-                c.title(arm),
+                _option(c, arm, tuple(found.values())),
                 *(_cell(c, found.get(metric)) for metric in metrics),
                 tone="warn" if any(one.inside is False for one in found.values()) else "plain",
                 key=one_line(str(arm)),
@@ -100,6 +100,12 @@ def _table(c: ReportContext, check: AdviceCheck) -> Table:
     )
 
 
+def _option(c: ReportContext, arm: ArmId, figures: tuple[CheckedRange, ...]) -> Cell:
+    """The option's name, and the models its ranges were made for where another one ran."""
+    others = dict.fromkeys(one.predicted_model for one in figures if not one.same_model)
+    return Cell(text=c.title(arm), detail=f"predicted for {', '.join(others)}" if others else "")
+
+
 def _cell(c: ReportContext, figure: CheckedRange | None) -> Cell:
     """What was measured, and below it what was predicted."""
     if figure is None:
@@ -108,11 +114,10 @@ def _cell(c: ReportContext, figure: CheckedRange | None) -> Cell:
         worded(figure.metric, value, c.currency) for value in (figure.low, figure.high, figure.measured)
     )
     unit = high[len(high.rstrip(" %ms")) :]  # said once
-    other = "" if figure.same_model else f" for {figure.predicted_model}"
     held = "outside: " if figure.inside is False and figure.same_model else ""
     return Cell(
         text=measured + busy_mark(figure.busy),
-        detail=f"{held}{low.removesuffix(unit)} to {high}{other}",
+        detail=f"{held}{low.removesuffix(unit)} to {high}",
     )
 
 

@@ -50,6 +50,7 @@ from harness.recommendation.records import (
     RunResults,
     StepKind,
 )
+from harness.report.topics.cells import bare_points
 from harness.report.topics.freshness import rate_sentence, update_sentence
 from harness.tasks.classification import ACCURACY
 from harness.tasks.records import Metric
@@ -458,7 +459,7 @@ def _seen_from(arm: ArmId | None, found: Comparison) -> str:
     if d.low is None or d.high is None:
         return points(value)
     low, high = sorted((sign * d.low, sign * d.high))
-    return f"{points(value)} ({points(low)} to {points(high)})"
+    return f"{points(value)} ({bare_points(low)} to {bare_points(high)})"
 
 
 def _against(reason: Reason, words: RunWords) -> str:

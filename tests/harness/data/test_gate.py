@@ -273,8 +273,17 @@ def test_letters_of_a_wrong_encoding_are_named_as_they_were_meant() -> None:
     meant = "Rückgabe für Köln – 5 €, São Paulo"
     odd = Item(id="odd", text=meant.encode().decode("cp1252"), target="pay")
     fine = Item(id="fine", text=meant + " Ã â€", target="pay")
-    [found] = [f for f in check(clean(train=(*rows("learn", 40), odd, fine))) if f.code == "misread-letters"]
+    [found] = [
+        f for f in check(clean(train=(odd, fine), test=rows("judge", 20))) if f.code == "misread-letters"
+    ]
     assert found.item_ids == ("odd",) and "'RÃ¼ckgabe' for 'Rückgabe'" in found.message
+    assert found.severity == "warning"
+
+
+def test_wrong_letters_in_less_than_a_row_of_a_hundred_are_a_note() -> None:
+    odd = Item(id="odd", text="für".encode().decode("cp1252"), target="pay")
+    [found] = [f for f in check(clean(train=(*rows("learn", 200), odd))) if f.code == "misread-letters"]
+    assert found.severity == "note" and "In 1 of 613 rows" in found.message
 
 
 def test_clusters_torn_between_splits() -> None:
