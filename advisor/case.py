@@ -33,8 +33,9 @@ from pydantic_core import CoreSchema, core_schema
 from advisor.errors import CaseError
 from advisor.faults import sentences
 from advisor.money.money import CURRENCIES, CostError, parse_rate
-from advisor.numbers import NumberFault, NumberKind, read_number, unambiguous
+from advisor.numbers import NumberFault, NumberKind, ReadNumber, unambiguous
 from advisor.options import ADVISED, Option
+from advisor.units import amount_and_currency, read_quantity
 
 UNKNOWN_WORDS = {"", "?", "unknown", "not known", "n/a"}
 _MOST = Decimal("1e15")  # no count or amount lies beyond
@@ -47,7 +48,31 @@ class _Choice(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> _Choice | None:
         plain = str(value).strip().lower().replace("_", "-").replace(" ", "-")
-        return next((member for member in cls if member.value == plain), None)
+        return next((member for member in cls if member.value in (plain, _ALSO.get(plain))), None)
+
+
+_ALSO = {
+    **dict.fromkeys(("summarization", "summary"), "summarisation"),
+    **dict.fromkeys(("qa", "q&a", "questions"), "question-answering"),
+    **dict.fromkeys(("hallucination", "hallucinations", "knowledge"), "missing-facts"),
+    **dict.fromkeys(("tone", "voice"), "style"),
+    **dict.fromkeys(("quality",), "accuracy"),
+    **dict.fromkeys(("speed",), "latency"),
+    **dict.fromkeys(
+        (
+            "on-premises",
+            "on-premises-only",
+            "on-premise",
+            "on-prem",
+            "on-prem-only",
+            "self-hosted",
+            "self-host",
+        ),
+        "self-host-only",
+    ),
+    **dict.fromkeys(("eu", "eu-only", "europe"), "region"),
+}
+"""Other words for a choice, by how it is called here."""
 
 
 class AnswerKind(_Choice):
@@ -128,7 +153,8 @@ class Ask:
     above: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self._read, handler(source))
+        read = _yes_or_no if bool in typing.get_args(source) else self._read
+        return core_schema.no_info_before_validator_function(read, handler(source))
 
     @property
     def kind(self) -> NumberKind:
@@ -142,9 +168,7 @@ class Ask:
             return value
         number: Any = value
         if type(value) not in (int, float) or not abs(value) <= float(_MOST):
-            what = "an amount without a currency sign" if self.unit == "money" else "a number"
-            percent = self._percent(value)
-            number = _decimal(value, self.kind, what) if percent is None else percent
+            number = self._number(value)
         if self.low is not None and (number < self.low or (self.above and number == self.low)):
             raise ValueError(f"must be {'above' if self.above else 'at least'} {self.low:g}; got {value}")
         if self.high is not None and number > self.high:
@@ -152,30 +176,39 @@ class Ask:
             raise ValueError(f"must be at most {self.high:g}{hint}; got {value}")
         return number
 
-    def _percent(self, value: Any) -> Decimal | None:
-        """A share written in per cent, such as '90 %'; None for any other."""
-        if self.unit != "share" or not isinstance(value, str) or not value.strip().endswith("%"):
-            return None
-        return _decimal(value.strip()[:-1], "amount", "a share") / 100
-
-
-def _decimal(value: Any, kind: NumberKind, what: str) -> Decimal:
-    """A number given as one, or as text."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise ValueError(f"must be {what}; got {reprlib.repr(value)}")
-    if isinstance(value, str):
+    def _number(self, value: Any) -> Decimal:
+        """A number given as one, or as text with or without its unit."""
+        what = {"money": "an amount", "share": "a share", "ms": "a number of milliseconds"}.get(
+            self.unit, "a number"
+        )
+        if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+            raise ValueError(f"must be {what}; got {reprlib.repr(value)}")
         try:
-            number = read_number(value, kind).value
+            number = self.read(value).value if isinstance(value, str) else Decimal(str(value))
         except NumberFault as fault:
             raise ValueError(f"must be {what}; {fault}") from None
-    else:
-        try:
-            number = Decimal(str(value))
         except ValueError:  # an int of thousands of digits
             raise ValueError(f"must be {what}; got thousands of digits") from None
-    if not number.is_finite() or abs(number) > _MOST:
-        raise ValueError(f"must be {what} that is finite and at most {_MOST:g}; got {reprlib.repr(value)}")
-    return number
+        if not number.is_finite() or abs(number) > _MOST:
+            raise ValueError(
+                f"must be {what} that is finite and at most {_MOST:g}; got {reprlib.repr(value)}"
+            )
+        return number
+
+    def read(self, text: str) -> ReadNumber:
+        """A figure as people write it, with or without its unit.
+
+        Raises:
+            NumberFault: if it is none.
+        """
+        return read_quantity(text, self.kind, self.unit)
+
+
+def _yes_or_no(value: Any) -> Any:
+    if isinstance(value, str):
+        word = value.strip().lower()
+        return None if word in UNKNOWN_WORDS else {"ja": True, "nein": False}.get(word, value)
+    return value
 
 
 def _day(value: Any) -> Any:
@@ -188,8 +221,9 @@ def _day(value: Any) -> Any:
 
 
 def _currency(value: Any) -> Any:
-    if str(value).strip().upper() in CURRENCIES:
-        return str(value).strip().upper()
+    code = amount_and_currency(str(value))[1]
+    if code in CURRENCIES:
+        return code
     raise ValueError(f"unknown currency; got {reprlib.repr(value)}, allowed: {', '.join(CURRENCIES)}")
 
 
@@ -223,6 +257,14 @@ def _option(value: Any) -> Any:
         raise ValueError(f"unknown option; got {reprlib.repr(value)}, allowed: {allowed}") from None
 
 
+def _worker(value: Any) -> Any:
+    """Who does the work today, under another word."""
+    word = str(value).strip().lower()
+    system = {"model", "hosted model", "llm", "api", "software", "rules"}
+    people = {"person", "human", "humans", "manual", "team", "staff"}
+    return "system" if word in system else "people" if word in people else value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class Incumbent:
     """What does the work today.
@@ -234,7 +276,7 @@ class Incumbent:
         p95_ms: 95th percentile of its time to answer.
     """
 
-    kind: Literal["people", "system"] = "people"
+    kind: Annotated[Literal["people", "system"], BeforeValidator(_worker)] = "people"
     cost_per_item: Annotated[Money | None, Ask("What does one item cost?", "money", 0)] = None
     accuracy: Annotated[float | None, Ask("What share is right?", "share", 0, 1)] = None
     items: Annotated[int | None, Ask("Measured on how many items?", "items", 1)] = None
@@ -460,17 +502,43 @@ def build_case(raw: Mapping[Any, object], source: str = "the use case") -> UseCa
     Raises:
         CaseError: with every fault: unknown keys, values out of range, contradictions.
     """
+    given, faults = _one_currency(raw)
     try:
-        case: UseCase = _model().validate_python(dict(raw))
-        faults = contradictions(case)
+        case: UseCase = _model().validate_python(given)
+        faults += contradictions(case)
     except ValidationError as error:
-        faults = sentences(error, _fields)
+        faults += sentences(error, _fields)
     if not faults:
         return case
     lines = "\n".join(f"  - {fault}" for fault in faults)
     raise CaseError(
         f"{source} is not a usable use case: {len(faults)} fault{'s' * (len(faults) != 1)}.\n{lines}"
     )
+
+
+def _one_currency(raw: Mapping[Any, object]) -> tuple[dict[Any, object], list[str]]:
+    """The answers with bare amounts and the currency these name; and faults of any other one."""
+    given, named = dict(raw), {}
+    today = given.get("incumbent")
+    inner = dict(today) if isinstance(today, Mapping) else {}
+    for place, holder, field in (
+        *((name, given, name) for name, ask in asks().items() if ask.unit == "money"),
+        ("incumbent.cost_per_item", inner, "cost_per_item"),
+    ):
+        text = holder.get(field)
+        number, code = amount_and_currency(text) if isinstance(text, str) else ("", "")
+        if number and code in CURRENCIES:
+            holder[field], named[place] = number, code
+    if inner:
+        given["incumbent"] = inner
+    if named and given.get("currency") is None:
+        given["currency"] = next(iter(named.values()))
+    stated = amount_and_currency(str(given.get("currency")))[1] or "USD"
+    return given, [
+        f"{place}: is in {code}, but this use case is in {stated}: write all amounts in one currency"
+        for place, code in named.items()
+        if code != stated
+    ]
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from advisor.case import UseCase, asks, build_case
 from advisor.errors import CaseError
-from advisor.numbers import NumberFault, read_number
+from advisor.numbers import NumberFault
 from advisor.reading import Unreadable, parse_yaml, read_text
 
 
@@ -58,7 +58,7 @@ def numbers_read(text: str, source: str) -> tuple[str, ...]:
     for name, value in _mapping(text, source).items():
         if isinstance(value, str) and name in asks() and asks()[name].unit:
             with contextlib.suppress(NumberFault):
-                echo = read_number(value, asks()[name].kind).echo
+                echo = asks()[name].read(value).echo
                 found += [f"{name}: {echo}"] if echo else []
     return tuple(found)
 

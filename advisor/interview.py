@@ -36,6 +36,7 @@ from advisor.errors import CaseError
 from advisor.money.money import CURRENCIES
 from advisor.numbers import NumberFault, figure, read_number
 from advisor.reading import parse_yaml
+from advisor.units import amount_and_currency
 
 INTRO = "Enter skips a question, ? says what is allowed, q stops; answers are kept in {path}."
 CHANGES, TODAY, TRIES = "changes", "today", "tries"
@@ -60,11 +61,6 @@ _OWN = {
     TRIES: Ask("Of ten tries with a general model, how many were right?", "tries", 0),
     TODAY: Ask("What does one item cost today, everything counted?", "money", 0),
 }
-_SIGNS = {"$": "USD", "\u20ac": "EUR", "\u00a3": "GBP"}
-_AMOUNT = re.compile(
-    r"(?P<before>[A-Za-z]{3}|[$\u20ac\u00a3])?\s*(?P<number>.*?)\s*(?P<after>[A-Za-z]{3}|[$\u20ac\u00a3])?"
-)
-
 Answers = dict[str, Any]
 """The use case so far, as its file holds it."""
 
@@ -223,7 +219,7 @@ def _ask_one(path: Path, place: _Place, raw: Answers) -> Answers | None:
         try:
             return _read(place.name, answer or (path.stem if default else ""), raw)
         except ValueError as fault:
-            why = re.sub(rf"^{place.name}(\.\d+)?: ", "", str(fault).splitlines()[-1].strip(" -"))
+            why = re.sub(r"^[a-z_]+(\.\w+)?: ", "", str(fault).splitlines()[-1].strip(" -"))
             if piped:
                 hint = re.sub(r"^got .*, allowed: [^;]*;?", "", why).strip()
                 raise CaseError(
@@ -271,7 +267,7 @@ def _read(name: str, answer: str, raw: Answers) -> Answers | None:
 def _echo(ask: Ask, answer: str) -> None:
     """How a number was read that can be written in several ways."""
     with contextlib.suppress(NumberFault):
-        echo = read_number(answer, ask.kind).echo if ask.unit else ""
+        echo = ask.read(answer).echo if ask.unit else ""
         if echo:
             typer.echo(f"      {echo}", err=True)
 
@@ -290,8 +286,10 @@ def _changes(answer: str, raw: Answers) -> Answers | None:
 
 def _tries(answer: str, raw: Answers) -> Answers | None:
     """How many tries were right, of ten unless said otherwise."""
-    if answer.lower() in ("no", "none made"):
+    if answer.lower() in ("no", "none", "none made", "nein", "keine"):
         return None
+    if answer.endswith("%"):
+        raise ValueError(f"must be how many were right of how many, as 7 of 10; got {answer}")
     right, of = [*re.split(r"\s*(?:\b(?:out )?of\b|\bvon\b|/)\s*", answer.strip().lower(), maxsplit=1), "10"][
         :2
     ]
@@ -308,13 +306,10 @@ def _tries(answer: str, raw: Answers) -> Answers | None:
 
 def _today(answer: str, raw: Answers) -> Answers | None:
     """What an item costs today, and the currency if one is named."""
-    found = _AMOUNT.fullmatch(answer)
-    assert found is not None  # every part of it may be missing
-    named = (found["before"] or found["after"] or "").upper()
-    code = _SIGNS.get(named, named)
+    number, code = amount_and_currency(answer)
     if code and code not in CURRENCIES:
         raise ValueError(f"unknown currency; got {code}, allowed: {', '.join(CURRENCIES)}")
-    patch: Answers = {"incumbent": {**(raw.get("incumbent") or {}), "cost_per_item": found["number"]}}
+    patch: Answers = {"incumbent": {**(raw.get("incumbent") or {}), "cost_per_item": number}}
     if code:
         patch["currency"] = code
     case = build_case({"name": "so far", **raw, **patch})

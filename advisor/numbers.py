@@ -8,7 +8,7 @@ The rule, for every field, file, option and page that takes a typed number:
 - one mark that is not followed by exactly three digits, or that follows a leading 0, is the decimal mark;
 - one mark followed by exactly three digits (`3.000`, `1,234`) groups in a count. In money, shares and other
   small figures it could be either, so that it is refused and both readings are named;
-- `k` and `m` at the end stand for thousands and millions.
+- `k`, `m`, `thousand`, `million` and their like at the end stand for thousands and millions.
 
 What was written otherwise than it is read can be shown with `echo`. Pure.
 """
@@ -26,8 +26,11 @@ NumberKind = Literal["count", "amount"]
 MOST_DIGITS = 60
 _BLANKS = re.compile("[ \u00a0\u2007\u2009\u202f]")
 _PLAIN = re.compile(r"\d+|\d*\.\d+|\d+\.")
+_RANGE = re.compile(r"\d[\d.,' ]*(?:[-\u2013]|to|bis)[\d.,' ]*\d")
 _SCIENTIFIC = re.compile(r"(\d+(?:[.,]\d+)?)[eE]([+-]?\d{1,3})")
-_SUFFIX = {"k": Decimal(1000), "m": Decimal(1_000_000)}
+FACTOR_WORDS = r"k|thousand|tsd\.?|tausend|m|million|millionen|mio\.?"
+"""What may stand behind digits, as a pattern: thousands begin with k or t, millions with m."""
+_FACTOR = re.compile(rf"(.*[\d.,]?)\s*(?<![a-z])({FACTOR_WORDS})", re.IGNORECASE | re.DOTALL)
 
 
 class NumberFault(ValueError):
@@ -63,6 +66,8 @@ def read_number(text: str, kind: NumberKind) -> ReadNumber:
     """
     written = text.strip()
     sign, body = _sign(written)
+    if _RANGE.fullmatch(body):
+        raise NumberFault(f"'{body}' is a range: write one figure, the usual one")
     if not body or len(body) > MOST_DIGITS:
         raise NumberFault("is no number" if not body else f"has more than {MOST_DIGITS} characters")
     found = _SCIENTIFIC.fullmatch(body)
@@ -71,8 +76,8 @@ def read_number(text: str, kind: NumberKind) -> ReadNumber:
         return ReadNumber(
             value=sign * Decimal(found[1].replace(",", ".")) * power, written=written, plain=True
         )
-    times = _SUFFIX.get(body[-1].lower(), Decimal(1))
-    digits = body if times == 1 else body[:-1].rstrip()
+    sized = _FACTOR.fullmatch(body)
+    digits, times = (body, Decimal(1)) if sized is None else (sized[1].rstrip(), _times(sized[2]))
     if not digits:
         raise NumberFault(f"'{body}' is no number")
     value = sign * times * Decimal(_as_python(digits, kind if times == 1 else "amount"))
@@ -90,6 +95,10 @@ def unambiguous(value: Decimal) -> str:
     """A number as text that `read_number` reads back as the same one, whatever its kind."""
     shown = f"{value:f}"
     return f"{shown}0" if _could_be_two(shown.lstrip("-")) else shown
+
+
+def _times(word: str) -> Decimal:
+    return Decimal(1_000_000) if word[0] in "mM" else Decimal(1000)
 
 
 def _sign(text: str) -> tuple[int, str]:

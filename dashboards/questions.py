@@ -129,7 +129,7 @@ def in_words(answer: object) -> str:
 def echo(field: str, text: str) -> str:
     """How a number was read that can be written in several ways: `'12.500' read as 12,500`."""
     with suppress(NumberFault):
-        found = read_number(_bare(text), asks()[field].kind)
+        found = asks()[field].read(_bare(text))
         return "" if figure(found.value) == _bare(text) else found.echo
     return ""
 

@@ -165,6 +165,19 @@ def test_interview_reads_one_line_for_each_question_and_says_what_it_understood(
     assert len(unknown) == 2 and "next: advisor assess" in unknown[1]
 
 
+def test_answers_in_german_are_read(tmp_path):
+    out = tmp_path / "case.yaml"
+    answers = "T\nquestion answering\n\nja\nt\u00e4glich\n7 von 10\n3.000\n12.500 pro Monat\n"
+    done = run("interview", str(out), stdin=answers + "2 s\n90 %\nEU\n10 Cent\n")
+    assert done.returncode == 0, done.stderr
+    case = load_case(out)
+    assert case.needs_facts is True and case.knowledge_changes_per_month == pytest.approx(30.4)
+    assert (case.queries_per_month, case.p95_ms, case.prompting_accuracy) == (12500, 2000, 0.7)
+    assert case.residency.value == "region" and case.incumbent.cost_per_item == Decimal("0.10")
+    again = run("interview", str(tmp_path / "b.yaml"), stdin="T\n\n\n\n\n70 %\n")
+    assert again.returncode == 2 and "as 7 of 10" in again.stderr
+
+
 def test_the_numbers_of_the_questions_do_not_hang_on_the_answers(tmp_path):
     """Which line answers which question would otherwise depend on the lines before it."""
     facts = run("interview", str(tmp_path / "facts.yaml"), stdin="F\nquestion-answering\n\nyes\n4\n8\n")

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 
-from advisor.case import AnswerKind, Problem, Residency, build_case
-from advisor.case_file import dump_case, load_case, parse_case
+from advisor.case import AnswerKind, Incumbent, Problem, Residency, build_case
+from advisor.case_file import dump_case, load_case, numbers_read, parse_case
 from advisor.errors import CaseError
 from tests.advisor.helpers import EXAMPLES, USE_CASES
 
@@ -55,7 +55,14 @@ BAD = [
     ({"examples": 3.5}, "whole number"),
     ({"examples": True}, "must be a number"),
     ({"examples": float("nan")}, "finite"),
-    ({"day_rate": "$600"}, "without a currency sign"),
+    ({"day_rate": "a lot"}, "day_rate: must be an amount; 'a lot' is no number"),
+    ({"day_rate": "600 BTC"}, "'600 BTC' is no number"),
+    ({"day_rate": "600 \u20ac", "currency": "USD"}, "day_rate: is in EUR, but this use case is in USD"),
+    ({"day_rate": "600 \u20ac", "example_cost": "1 USD"}, "day_rate: is in EUR, but this use case is in USD"),
+    ({"p95_ms": "2 apples"}, "p95_ms: must be a number of milliseconds; '2 apples' is no number"),
+    ({"queries_per_month": "1.000 - 50.000"}, "is a range: write one figure"),
+    ({"labels": "30 St\u00fccke"}, "'30 St\u00fccke' is no number"),
+    ({"queries_per_month": "twice a week"}, "'twice a week' is no number"),
     ({"day_rate": -1}, "at least 0"),
     ({"task": "clasification"}, "did you mean classification"),
     ({"pii": "perhaps"}, "yes or no"),
@@ -112,3 +119,55 @@ def test_a_file_that_is_not_there(tmp_path):
         load_case(tmp_path / "none.yaml")
     with pytest.raises(CaseError, match="cannot be read"):
         load_case(tmp_path)
+
+
+WRITTEN = [
+    ({"p95_ms": "2 Sekunden"}, 2000),
+    ({"p95_ms": "500ms"}, 500),
+    ({"p95_ms": "1,5 s"}, 1500),
+    ({"queries_per_month": "12.500 pro Monat"}, 12_500),
+    ({"queries_per_month": "3 million tickets a year"}, 250_000),
+    ({"queries_per_month": "10k/day"}, 304_000),
+    ({"queries_per_month": "about 12 Tsd."}, 12_000),
+    ({"knowledge_changes_per_month": "t\u00e4glich"}, 30.4),
+    ({"knowledge_changes_per_month": "every hour"}, 730),
+    ({"knowledge_changes_per_month": "once a week"}, 4.35),
+    ({"knowledge_changes_per_month": "0"}, 0),
+    ({"knowledge_tokens": "1.200 Seiten"}, 600_000),
+    ({"labels": "30 St\u00fcck"}, 30),
+    ({"examples": "3.000 rows"}, 3000),
+    ({"open_model_billions": "7B"}, 7),
+    ({"open_model_billions": "135M"}, 0.135),
+    ({"horizon_months": "2 years"}, 24),
+    ({"days_to_ship": "6 weeks"}, 42),
+    ({"quality_floor": "93 percent"}, 0.93),
+    ({"label_noise": "3,5 %"}, 0.035),
+    ({"example_cost": "10 Cent"}, Decimal("0.10")),
+    ({"needs_facts": "ja"}, True),
+    ({"pii": "Nein"}, False),
+    ({"residency": "on premises only"}, Residency.SELF_HOST),
+    ({"task": "Summarization"}, AnswerKind.SUMMARISATION),
+]
+
+
+@pytest.mark.parametrize(("answers", "meant"), WRITTEN, ids=[str(a) for a, _ in WRITTEN])
+def test_figures_may_carry_their_unit_and_words_may_be_other_ones(answers, meant):
+    (field,) = answers
+    case = build_case({"name": "x", **answers})
+    assert getattr(case, field) == pytest.approx(meant)
+    assert parse_case(dump_case(case), "x") == case
+
+
+def test_the_sign_of_an_amount_is_the_currency_of_the_use_case():
+    answers = {
+        "wrong_answer_cost": "1.200,50 \u20ac",
+        "incumbent": {"kind": "hosted model", "cost_per_item": "0,40 EUR"},
+    }
+    case = build_case({"name": "x", **answers})
+    assert (case.currency, case.wrong_answer_cost) == ("EUR", Decimal("1200.50"))
+    assert case.incumbent == Incumbent(kind="system", cost_per_item=Decimal("0.40"))
+
+
+def test_how_a_unit_was_read_is_said():
+    read = numbers_read("p95_ms: 2 s\nquality_floor: 90 %\nknowledge_changes_per_month: daily\n", "x")
+    assert read == ("p95_ms: '2 s' read as 2,000", "knowledge_changes_per_month: 'daily' read as 30.4")
