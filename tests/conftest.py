@@ -17,6 +17,7 @@ from hypothesis import settings
 
 from harness.models.embedded import pull
 from harness.models.settings import cache_dir, wheel_dir
+from tests.support.at_once import start_at_once
 from tests.support.scripted_server import ANOTHER
 
 settings.register_profile("no clock", deadline=None)  # a loaded machine is no failure
@@ -44,6 +45,14 @@ def folders_stay_importable() -> Iterator[None]:
     _as_at_start()
     yield
     _as_at_start()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_waits_or_is_built_twice() -> Iterator[None]:
+    """Commands called in this process start and end without pauses that no test looks at."""
+    with pytest.MonkeyPatch.context() as patch:
+        start_at_once(patch)
+        yield
 
 
 @pytest.fixture(scope="session")

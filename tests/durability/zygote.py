@@ -16,12 +16,15 @@ import sys
 import unittest  # noqa: F401 - a child without rights may not be able to import what is not at hand
 from pathlib import Path
 
+import pytest
 import scipy.special  # noqa: F401
+import typer.main
 
 import harness.bakeoff.run
 import harness.recommendation.run  # noqa: F401
 from harness.cli import app
 from harness.models.api.library import load_litellm
+from tests.support.at_once import start_at_once
 
 NOBODY = 65534
 
@@ -29,6 +32,8 @@ NOBODY = 65534
 def main() -> None:
     """Fork until stdin ends."""
     places: dict[int, str] = {}
+    start_at_once(pytest.MonkeyPatch())
+    typer.main.get_command(app.app)
     load_litellm()  # it takes seconds to import, and is told here to leave the network alone
     print("ready", flush=True)
     rest, ended = b"", False
