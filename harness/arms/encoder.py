@@ -221,6 +221,16 @@ def _write_trials(work: Path | None, known: Mapping[str, float]) -> None:
         write_atomically(work / "trials.json", json.dumps(known))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HeadScores:
+    """What a classifier's head gave for the dev texts, and the seconds it took: dev is answered with it."""
+
+    classifier: EncoderClassifier
+    texts: tuple[str, ...]
+    scores: Logits
+    seconds: float
+
+
 class EncoderArm(WithoutLanguageModel):
     """The encoder that is best on dev, with calibrated probabilities."""
 
@@ -229,7 +239,7 @@ class EncoderArm(WithoutLanguageModel):
         self.settings = settings
         self._labels = tuple(labels)
         self._classifier: EncoderClassifier | None = None
-        self._on_dev: tuple[EncoderClassifier, Logits] | None = None  # the last one trained, its scores
+        self._on_dev: _HeadScores | None = None  # of the last one trained
 
     @property
     def config(self) -> Mapping[str, object]:
@@ -251,7 +261,7 @@ class EncoderArm(WithoutLanguageModel):
             DataError: with fewer than two labels in train.
             MissingExtra, ModelUnavailable, TrainingError, StoreError: see `harness.training.encoder.session`.
         """
-        self._classifier = self.settings.kept(stored, open_kept)
+        self._classifier, self._on_dev = self.settings.kept(stored, open_kept), None
         if stored is not None and self._classifier is not None:
             return stored
         start = time.perf_counter()
@@ -266,7 +276,6 @@ class EncoderArm(WithoutLanguageModel):
         )
         best, recipe, trials = search.best(material)
         classifier, share = self._beside(best.model, recipe, material)
-        self._on_dev = None
         self._classifier, temperature = classifier, classifier.temperature
         choices: dict[str, str | int | float] = {
             "recipe": recipe_name(recipe),
@@ -290,21 +299,23 @@ class EncoderArm(WithoutLanguageModel):
         """One pass over all items."""
         if not items:
             return
-        start = time.perf_counter()
-        logprobs = self._logprobs(items)
-        timing = shared_time(items, time.perf_counter() - start)
+        start, texts = time.perf_counter(), self._texts(items)
+        known = self._on_dev if self._on_dev is not None and self._on_dev.texts == texts else None
+        logprobs = self._logprobs(texts, None if known is None else known.scores)
+        seconds = time.perf_counter() - start + (0.0 if known is None else known.seconds)
+        timing = shared_time(items, seconds)
         for item, row in zip(items, logprobs, strict=True):
             yield self._prediction(item, row, timing)
 
     def predict_one(self, item: Item) -> Outcome:
         """One item alone."""
         start = time.perf_counter()
-        row = self._logprobs([item])[0]
+        row = self._logprobs(self._texts([item]))[0]
         return self._prediction(item, row, Timing(model_s=time.perf_counter() - start))
 
     def close(self) -> None:
         """Free the encoder."""
-        self._classifier = None
+        self._classifier = self._on_dev = None
 
     def _train(
         self, recipe: EncoderRecipe, material: Material, work: Path | None
@@ -346,8 +357,7 @@ class EncoderArm(WithoutLanguageModel):
                 classifier, temperature=temperature_on(log_softmax(scores), truth)
             ), 0.0
         letters = fit_letters(*self._rows(material), len(self._labels), recipe.seed)
-        texts = [self.settings.text(item) for item in material.dev]
-        share, temperature = share_on(scores, letters.scores(texts), truth)
+        share, temperature = share_on(scores, letters.scores(self._texts(material.dev)), truth)
         added = times(letters, share) if share else None
         return dataclasses.replace(classifier, temperature=temperature, letters=added), share
 
@@ -359,15 +369,21 @@ class EncoderArm(WithoutLanguageModel):
 
     def _scores_on(self, dev: Sequence[Item], classifier: EncoderClassifier) -> Logits:
         """Its scores on dev, once for the one that was trained last."""
-        if self._on_dev is None or self._on_dev[0] is not classifier:
-            self._on_dev = classifier, classifier.scores([self.settings.text(item) for item in dev])
-        return self._on_dev[1]
+        if self._on_dev is None or self._on_dev.classifier is not classifier:
+            start, texts = time.perf_counter(), self._texts(dev)
+            scores = classifier.scores(texts)
+            seconds = time.perf_counter() - start
+            self._on_dev = _HeadScores(classifier=classifier, texts=texts, scores=scores, seconds=seconds)
+        return self._on_dev.scores
 
-    def _logprobs(self, items: Sequence[Item]) -> Logits:
+    def _texts(self, items: Sequence[Item]) -> tuple[str, ...]:
+        return tuple(self.settings.text(item) for item in items)
+
+    def _logprobs(self, texts: Sequence[str], of_head: Logits | None = None) -> Logits:
         classifier = self._classifier
         assert classifier is not None, "fit comes first"
         order = [classifier.labels.index(label) for label in self._labels]  # another's may stand otherwise
-        found: Logits = classifier.logprobs([self.settings.text(item) for item in items])[:, order]
+        found: Logits = classifier.logprobs(texts, of_head)[:, order]
         return found
 
     def _prediction(self, item: Item, row: Logits, timing: Timing) -> Completion:

@@ -258,8 +258,20 @@ class EncoderClassifier(HeadedEncoder):
     temperature: float = 1.0
     letters: Letters | None = None
 
-    def scores(self, texts: Sequence[str]) -> Logits:
-        """Scores, a column a label, before the temperature."""
+    def scores(self, texts: Sequence[str], of_head: Logits | None = None) -> Logits:
+        """Scores, a column a label, before the temperature.
+
+        Args:
+            of_head: what the head alone gave for these texts earlier; None computes it.
+        """
+        found = self._of_head(texts) if of_head is None else of_head
+        return found if self.letters is None else found + self.letters.scores(texts)
+
+    def logprobs(self, texts: Sequence[str], of_head: Logits | None = None) -> Logits:
+        """Log-probability of each label, calibrated; `of_head` as `scores` takes it."""
+        return log_softmax(self.scores(texts, of_head) / self.temperature)
+
+    def _of_head(self, texts: Sequence[str]) -> Logits:
         import torch
 
         rows = self.tokenise(texts)
@@ -270,11 +282,7 @@ class EncoderClassifier(HeadedEncoder):
                 ids, mask = padded([rows[row] for row in batch], self.tokenizer.pad_token_id, self.device)
                 vectors = pooled(self.encoder, ids, mask, self.pooling)
                 found[batch] = self.head(vectors).double().cpu().numpy()
-        return found if self.letters is None else found + self.letters.scores(texts)
-
-    def logprobs(self, texts: Sequence[str]) -> Logits:
-        """Log-probability of each label, calibrated."""
-        return log_softmax(self.scores(texts) / self.temperature)
+        return found
 
 
 def pooled(encoder: Any, ids: Any, mask: Any, pooling: Pooling) -> Any:

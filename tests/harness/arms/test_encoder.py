@@ -16,7 +16,7 @@ from harness.arms.base import KEPT, Material
 from harness.arms.encoder import EncoderArm, share_on, temperature_on
 from harness.core.errors import DataError
 from harness.core.records import ArmId, Completion, Item, Label
-from harness.models.local.encoder import LETTERS_FILE
+from harness.models.local.encoder import LETTERS_FILE, EncoderClassifier
 from harness.tasks.classification import ClassificationTask
 from harness.tasks.records import PromptLimits
 from harness.training.encoder.artefact import read_encoder
@@ -66,6 +66,27 @@ def test_what_is_kept_is_taken_again_and_answers_the_same(tmp_path: Path) -> Non
     assert artefact.labels == tuple(label.name for label in LABELS)
     assert artefact.temperature == pytest.approx(float(fitted.choices["temperature"]), abs=1e-3)
     assert not list(tmp_path.glob(".*")), "nothing of the training is left"
+
+
+def test_dev_rows_are_read_once_to_choose_and_to_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    plain = EncoderClassifier._of_head
+    monkeypatch.setattr(
+        EncoderClassifier, "_of_head", lambda self, texts: read.append(len(texts)) or plain(self, texts)
+    )
+    first = arm(tmp_path / "kept", GOOD)
+    fitted = first.fit(material(), None)
+    found = [one for one in first.predict(ROWS.dev) if isinstance(one, Completion)]
+    assert read == [len(ROWS.dev)]
+    again = arm(tmp_path / "kept", GOOD)
+    again.fit(material(), fitted)
+    computed = [one for one in again.predict(ROWS.dev) if isinstance(one, Completion)]
+    assert read == 2 * [len(ROWS.dev)]
+    for one, other in zip(found, computed, strict=True):
+        assert one.text == other.text and one.timing.model_s > 0
+        assert one.choice_logprobs == pytest.approx(other.choice_logprobs, abs=1e-6)
 
 
 def test_a_changed_encoder_is_trained_again(tmp_path: Path) -> None:
