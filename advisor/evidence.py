@@ -6,6 +6,7 @@ a source gave one figure, low and high are its own stated bounds, else None.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -147,6 +148,7 @@ def figures(task: str | None, option: str | None) -> tuple[Evidence, ...]:
     return tuple(e for e in known if task in (None, e.task) and option in (None, e.option))
 
 
+@functools.cache
 def load_evidence() -> tuple[Evidence, ...]:
     """The packaged figures of `evidence.toml`."""
     return parse_evidence(Path(__file__).with_name("evidence.toml").read_text(encoding="utf-8"))

@@ -284,6 +284,7 @@ def _litellm_rates(entry: Mapping[str, Any], suffix: str) -> Rates:
     return Rates(**values)
 
 
+@functools.cache
 def load_litellm_map() -> LitellmMap | None:
     """Read the price map inside an installed litellm, without importing it; None when not installed."""
     spec = importlib.util.find_spec("litellm")
