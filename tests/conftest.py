@@ -6,8 +6,10 @@ with several pytest workers: `pull` takes a lock.
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,9 +27,23 @@ settings.load_profile("no clock")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first, so that no worker ends long after the other."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """Files with slow tests come first, then those with models: no worker ends long after the other."""
+    heavy = [{item.path for item in items if item.get_closest_marker(name)} for name in ("slow", "models")]
+    items.sort(key=lambda item: [item.path not in files for files in heavy])
+
+
+_MANY_MODULES, _looked_at = 300, [0]
+
+
+def pytest_runtest_setup() -> None:
+    """What was imported stays: looking through all of it for garbage takes as long as many a test.
+
+    Pages look after each draw, and trainings before and after.
+    """
+    if len(sys.modules) > _looked_at[0] + _MANY_MODULES:
+        gc.collect()
+        gc.freeze()
+        _looked_at[0] = len(sys.modules)
 
 
 _CLOSED_AT_START = os.environ.get("PYTHONSAFEPATH")

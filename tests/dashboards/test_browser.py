@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(missing()), reason=missing() or "a browser is there"),
 ]
+Pages = tuple[Callable[[str], str], Any]
 
 
 def click(driver: Any, text: str, tag: str = "button") -> None:
@@ -104,13 +105,21 @@ def no_wider_than_the_page(driver: Any) -> bool:
     return bool(driver.execute_script(script))
 
 
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Where the pages are served, and the folder whose `runs` they show; none is there at first."""
+    folder = tmp_path_factory.mktemp("served")
+    with Served(folder / "runs", TOR_CACHE_DIR=str(folder / "cache"), TOR_OFFLINE="1") as address:
+        yield address, folder
+
+
 @pytest.mark.parametrize("width", [1280, 390])
-def test_from_advice_to_the_pdf(width: int, tmp_path: Path) -> None:
-    tickets = write_tickets(tmp_path / "tickets.csv")
-    runs, downloads = tmp_path / "runs", tmp_path / "downloads"
+def test_from_advice_to_the_pdf(width: int, served: tuple[str, Path], tmp_path: Path) -> None:
+    address, runs = served[0], served[1] / "runs"
+    before = {folder.run_id for folder in list_runs(runs)}
+    tickets, downloads = write_tickets(tmp_path / "tickets.csv"), tmp_path / "downloads"
     downloads.mkdir()
-    environ = {"TOR_CACHE_DIR": str(tmp_path / "cache"), "TOR_OFFLINE": "1"}
-    with Served(runs, **environ) as address, open_browser(width, downloads=downloads) as driver:
+    with open_browser(width, downloads=downloads) as driver:
         driver.get(f"{address}/advise")
         says(driver, "predicted, not measured")
         settled(driver, None)
@@ -130,26 +139,26 @@ def test_from_advice_to_the_pdf(width: int, tmp_path: Path) -> None:
             says(driver, words)
         settled(driver, None)
         assert no_wider_than_the_page(driver)
-        (folder,) = list_runs(runs)
-        driver.get(f"{address}/export?run={folder.run_id}")
+        (made,) = {folder.run_id for folder in list_runs(runs)} - before
+        driver.get(f"{address}/export?run={made}")
         click(driver, "Download PDF")
         settled(driver, lambda _: bool(list(downloads.glob("*.pdf"))))
         (pdf,) = downloads.glob("*.pdf")
-        assert pdf.read_bytes().startswith(b"%PDF-") and pdf.stem == folder.run_id
+        assert pdf.read_bytes().startswith(b"%PDF-") and pdf.stem == made
         assert faults(driver) == []
 
 
 @pytest.fixture(scope="module")
-def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
-    """A browser, and where a run whose months are known is served: an unknown value is not drawn."""
-    folder = tmp_path_factory.mktemp("charts")
-    make_run(folder, business=BUSINESS, cost=COST)
-    with Served(folder / "runs") as address, open_browser(1280) as driver:
-        yield address, driver
+def wide(served: tuple[str, Path]) -> Iterator[Pages]:
+    """Addresses of the pages of a run whose months are known: the unknown is not drawn. And a browser."""
+    address, folder = served
+    run = make_run(folder, business=BUSINESS, cost=COST)
+    with open_browser(1280) as driver:
+        yield lambda page: f"{address}/{page}?run={run.run_id}", driver
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_words_of_charts_can_be_read_in_either_theme(wide: tuple[str, Any], dark: bool) -> None:
+def test_words_of_charts_can_be_read_in_either_theme(wide: Pages, dark: bool) -> None:
     script = (
         "const app = document.querySelector('.stApp');"
         "if (!app) return ['', 0, []];"
@@ -158,10 +167,10 @@ def test_words_of_charts_can_be_read_in_either_theme(wide: tuple[str, Any], dark
         "const others = words.filter(w => getComputedStyle(w).fill !== ink);"
         "return [ink, words.length, others.map(w => w.textContent)]"
     )
-    address, driver = wide
+    page_of, driver = wide
     prefer(driver, dark)
     for page in ("quality", "latency", "cost"):
-        driver.get(f"{address}/{page}")
+        driver.get(page_of(page))
         settled(driver, lambda d: d.execute_script(script)[1] > 0)
         settled(driver, None)
         ink, _, others = driver.execute_script(script)
@@ -169,7 +178,7 @@ def test_words_of_charts_can_be_read_in_either_theme(wide: tuple[str, Any], dark
         assert others == []
 
 
-def test_values_of_a_chart_are_read_by_keys_and_by_pointer(wide: tuple[str, Any]) -> None:
+def test_values_of_a_chart_are_read_by_keys_and_by_pointer(wide: Pages) -> None:
     """One stop for the keyboard a chart; the arrow keys go through its values, Escape leaves them."""
     script = """
         const svg = document.querySelector('.tor-chart svg');
@@ -187,8 +196,8 @@ def test_values_of_a_chart_are_read_by_keys_and_by_pointer(wide: tuple[str, Any]
         part.dispatchEvent(new PointerEvent('pointermove', at)); found.push(tip().textContent, tip().hidden);
         return found;
     """
-    address, driver = wide
-    driver.get(f"{address}/quality")
+    page_of, driver = wide
+    driver.get(page_of("quality"))
     settled(driver, lambda d: bool(d.find_elements("css selector", ".tor-chart svg")))
     role, described, first, second, again, left, pointed, hidden = driver.execute_script(script)
     assert (role, described, left, hidden) == ("img", True, True, False)
