@@ -87,7 +87,6 @@ def write_adapter(model: Any, folder: Path, base: str) -> None:
     for config in model.peft_config.values():
         config.base_model_name_or_path = base
     model.save_pretrained(folder, safe_serialization=True)
-    (folder / "README.md").unlink(missing_ok=True)  # an empty model card
 
 
 def publish(model: Any, out: Path, base: str, kept: Path | None) -> None:
@@ -326,12 +325,21 @@ class Session:
         plain_head = has_plain_head(model)
 
         class AnswerTrainer(kit.SFTTrainer):  # type: ignore[misc]
-            """TRL's trainer with the loss on the answers alone."""
+            """TRL's trainer with the loss on the answers alone.
+
+            A checkpoint is what a training goes on from: weights and states, no tokenizer and no model card.
+            """
 
             def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
                 if not plain_head:
                     return super().compute_loss(model, inputs, *args, **kwargs)
                 return session.loss(inputs)
+
+            def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+                pass
+
+            def _save(self, output_dir: str, state_dict: Any = None) -> None:
+                self.model.save_pretrained(output_dir, state_dict=state_dict)
 
         rows = [{"input_ids": list(row.ids), "labels": row.labels} for row in self.rows]
         self.model = model
@@ -344,6 +352,7 @@ class Session:
             callbacks=[_reporter(kit.TrainerCallback, self)],
         )
         trainer.remove_callback(kit.PrinterCallback)
+        trainer.model.create_or_update_model_card = lambda folder: None  # PEFT's, an empty one
         return trainer
 
     def _epochs_done(self, steps: int) -> float:

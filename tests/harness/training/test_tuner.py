@@ -35,6 +35,22 @@ def whole(make_tuner, tmp_path_factory):
     return done, done.tune(conversations(2), conversations(), _quietly())
 
 
+@pytest.fixture(scope="module")
+def short(make_tuner, tmp_path_factory):
+    """A training of 12 rows, its artefact with it: three epochs of three steps."""
+    done = make_tuner(tmp_path_factory.mktemp("short"))
+    return done, done.tune(conversations(), (), _quietly())
+
+
+@pytest.fixture
+def trained_here(short, tuner):
+    """The short training in a run folder of this test, and its artefact."""
+    done, artefact = short
+    copy = tuner()
+    shutil.copytree(done.settings.artefacts, copy.settings.artefacts, dirs_exist_ok=True)
+    return copy, artefact
+
+
 def test_two_trainings_give_the_same_bytes(tuner, whole):
     first, one = whole
     second = tuner(run="b")
@@ -46,9 +62,8 @@ def test_two_trainings_give_the_same_bytes(tuner, whole):
     assert other.digest != one.digest
 
 
-def test_the_artefact_says_what_was_done(tuner):
-    trained = tuner()
-    artefact = trained.tune(conversations(), (), _quietly())
+def test_the_artefact_says_what_was_done(short):
+    trained, artefact = short
     assert artefact.path == "artefacts/tune"
     assert artefact.kind == "adapter"
     assert artefact.steps == 9  # 12 rows in batches of 4, three epochs
@@ -63,9 +78,8 @@ def test_the_artefact_says_what_was_done(tuner):
     json.dumps(trained.config)
 
 
-def test_a_finished_artefact_is_not_trained_again(tuner):
-    first = tuner().tune(conversations(), (), _quietly())
-    lines = []
+def test_a_finished_artefact_is_not_trained_again(tuner, trained_here):
+    first, lines = trained_here[1], []
     again = tuner().tune(conversations(), (), _quietly(lines))
     assert again == first
     assert lines == ["tune is trained already"]
@@ -89,9 +103,8 @@ def test_what_other_runs_may_use_is_trained_once(tuner, tmp_path):
     assert of("one").tune(conversations(2), (), _quietly()).data_digest != first.data_digest
 
 
-def test_only_what_was_trained_is_opened(tuner):
-    trained = tuner()
-    artefact = trained.tune(conversations(), (), _quietly())
+def test_only_what_was_trained_is_opened(trained_here):
+    trained, artefact = trained_here
     model = trained.open(artefact)
     request = ChatRequest(
         item_id="1",
