@@ -11,6 +11,7 @@ import pytest
 
 from harness.bakeoff.run_folder import RunFolder
 from harness.bakeoff.tuning import TuneRequest, lock_tuning, tune_in
+from harness.core.context import Context
 from harness.core.errors import MissingExtra, StoreError, UsageError
 from harness.shipping.adapters import add_adapter, open_registry, shelved_as
 from harness.shipping.exporting import ExportRequest, export_shipped, read_export
@@ -36,6 +37,11 @@ from tests.support.desk import write_tickets
 pytestmark = pytest.mark.models
 
 
+def at(room: Path) -> Context:
+    """Where models compute on one thread: those of two workers of the tests would wait for each other."""
+    return context(room, threads=1)
+
+
 def tuned_room(room: Path, smollm2: Path, answer: str) -> Path:
     """A folder with a run in it whose tuned arm has learnt the tickets, to be answered in words or codes.
 
@@ -46,8 +52,8 @@ def tuned_room(room: Path, smollm2: Path, answer: str) -> Path:
     tickets = write_tickets(room / "tickets.csv", each=20)
     wish = TuneRequest(tell=[].append, watch=0)
     learnt = plan(tickets, base, epochs=12.0, layers=2, rank=16, answer=answer, method="lora-fp32")
-    folder = lock_tuning(learnt, context(room), wish)
-    tune_in(folder, context(room), wish)
+    folder = lock_tuning(learnt, at(room), wish)
+    tune_in(folder, at(room), wish)
     return room
 
 
@@ -78,9 +84,9 @@ def wish(tmp_path: Path, form: str, **more: object) -> ExportRequest:
 def test_an_export_answers_as_the_run_did(
     room: Path, run: RunFolder, tmp_path: Path, form: str, precision: str, engine: str
 ) -> None:
-    tuned = shipped_in_run(run, "", None, context(room))
+    tuned = shipped_in_run(run, "", None, at(room))
     asked = "" if form == "adapter" else precision
-    export = export_shipped(tuned, wish(tmp_path, form, precision=asked), context(room))
+    export = export_shipped(tuned, wish(tmp_path, form, precision=asked), at(room))
     assert read_export(tmp_path / form) == export and export.precision == precision
     assert "README.md" in export.files and "request.json" in export.files
     assert export.task.codes == tuned.artefact.codes != {}
@@ -89,7 +95,7 @@ def test_an_export_answers_as_the_run_did(
     asked_for = json.loads((tmp_path / form / "request.json").read_text())
     assert len(asked_for["logit_bias"]) == len(listed), "one biased token a code, as the artefact names them"
     assert asked_for["max_tokens"] == 1 and "structured_outputs" not in asked_for
-    parity, *greedy = check_export(tmp_path / form, run, 3, context(room))
+    parity, *greedy = check_export(tmp_path / form, run, 3, at(room))
     assert isinstance(parity, Parity) and parity.engine == engine and parity.agreement.n == 3
     assert parity.passed is True, parity
     assert read_checks(tmp_path / form) == (parity, *greedy)
@@ -99,7 +105,7 @@ def test_an_export_answers_as_the_run_did(
 
 def test_a_model_that_says_words_answers_as_its_run_did(smollm2: Path, tmp_path: Path) -> None:
     room = tuned_room(tmp_path / "room", smollm2, "words")
-    run, here = run_in(room), context(room)
+    run, here = run_in(room), at(room)
     export = export_shipped(
         shipped_in_run(run, "", None, here), wish(tmp_path, "gguf", precision="f32"), here
     )
@@ -112,7 +118,7 @@ def test_a_failed_parity_is_kept_and_shown(room: Path, run: RunFolder, tmp_path:
     """The export of another adapter under this one's record stands for any export that went wrong."""
     from safetensors.numpy import load_file, save_file
 
-    here = context(room)
+    here = at(room)
     tuned = shipped_in_run(run, "", None, here)
     registry = open_registry(str(tmp_path / "registry"), here)
     add_adapter(registry, "tickets", tuned, here)
@@ -140,7 +146,7 @@ def test_the_served_arm_measured_as_an_api_arm_answers_as_the_tuned_arm(room: Pa
     from harness.models.settings import ModelSettings
     from harness.tasks.kinds import task_of
 
-    here = context(room)
+    here = at(room)
     service = open_service(ServeRequest(targets=(run.run_id,)), here)
     server = LabelServer(service, Address(port=0), ServeLimits())
     thread = threading.Thread(target=server.run)
@@ -185,7 +191,7 @@ def test_two_adapters_share_one_base_and_answer_each_for_itself(
     from harness.tasks.classification import tune_messages
     from harness.tasks.records import PromptLimits
 
-    tuned = shipped_in_run(run, "", None, context(room))
+    tuned = shipped_in_run(run, "", None, at(room))
     other = tmp_path / "other"
     other.mkdir()
     for path in tuned.adapter.iterdir():
@@ -219,7 +225,7 @@ def test_two_adapters_share_one_base_and_answer_each_for_itself(
 
 
 def test_what_is_found_under_which_name(room: Path, run: RunFolder, tmp_path: Path) -> None:
-    here = context(room)
+    here = at(room)
     address = str(tmp_path / "registry")
     tuned = shipped_in_run(run, "", None, here)
     add_adapter(open_registry(address, here), "tickets", tuned, here)
@@ -255,20 +261,20 @@ def test_precisions_that_cannot_be_written(
     kind: type[Exception], words: str,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("PATH", str(tmp_path))
-    tuned = shipped_in_run(run, "", None, context(room))
+    tuned = shipped_in_run(run, "", None, at(room))
     with pytest.raises(kind, match=words):
-        export_shipped(tuned, wish(tmp_path, "gguf", **more), context(room))
+        export_shipped(tuned, wish(tmp_path, "gguf", **more), at(room))
     assert not (tmp_path / "gguf").exists() and not list(tmp_path.glob(".gguf*"))
 
 
 def test_a_full_folder_is_not_overwritten(room: Path, run: RunFolder, tmp_path: Path) -> None:
-    tuned = shipped_in_run(run, "", None, context(room))
+    tuned = shipped_in_run(run, "", None, at(room))
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter" / "mine.txt").write_text("precious")
     with pytest.raises(UsageError, match="not empty"):
-        export_shipped(tuned, wish(tmp_path, "adapter"), context(room))
+        export_shipped(tuned, wish(tmp_path, "adapter"), at(room))
     assert (tmp_path / "adapter" / "mine.txt").read_text() == "precious"
-    export_shipped(tuned, wish(tmp_path, "adapter", force=True), context(room))
+    export_shipped(tuned, wish(tmp_path, "adapter", force=True), at(room))
     assert not (tmp_path / "adapter" / "mine.txt").exists()
 
 

@@ -195,7 +195,7 @@ def test_predictions_made_elsewhere_are_scored_as_an_arm(
 @pytest.mark.models
 def test_a_tuned_model_is_exported_and_served_with_its_schema(smollm2: Path, tmp_path: Path) -> None:
     """One step of training: what matters is that as served it answers what its run has."""
-    base, here = make_tiny(tmp_path / "base", smollm2, layers=2), context(tmp_path)
+    base, here = make_tiny(tmp_path / "base", smollm2, layers=2), context(tmp_path, threads=1)
     tune = {"epochs": 0.2, "method": "lora-fp32", "layers": 1, "rank": 4}
     raw = raw_plan(tmp_path, [{"option": "tune", "model": str(base)}], tune=tune)
     folder = lock_tuning(build_plan(raw, "test"), here, TuneRequest(tell=[].append, watch=0))
