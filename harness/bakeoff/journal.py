@@ -110,6 +110,7 @@ class Journal:
         self._restore = restore
         self._sync = LogSync(path)
         self._turn = turn_at(path)
+        self._uses: list[tuple[Lane, Callable[[], MachineUse]]] = []
         try:
             if read_only:
                 self._db = _read_only(path)
@@ -134,9 +135,12 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Force what was written to the disk and close the file."""
-        self._sync.close()
-        self._db.close()
+        """Write what is still to be noted, force what was written to the disk and close the file."""
+        try:
+            self.write_notes()
+        finally:
+            self._sync.close()
+            self._db.close()
 
     def put(self, lane: Lane, outcomes: Iterable[tuple[Item, Outcome]]) -> None:
         """Store outcomes in one transaction; a failure never replaces an answer.
@@ -274,11 +278,21 @@ class Journal:
         rows = self._rows("SELECT arm, seed, peak_mib FROM memory") if self._has("memory") else []
         return {(current_name(arm), seed): peak for arm, seed, peak in rows if isinstance(peak, float)}
 
-    def note_machine(self, lane: Lane, use: MachineUse) -> None:
-        """Keep how busy the machine was during a pass, or during a part of it where it was interrupted."""
+    def note_machine(self, lane: Lane, use: Callable[[], MachineUse]) -> None:
+        """Keep how busy the machine was during a pass, or during a part of it where it was interrupted.
+
+        It is asked for, which may wait, by `write_notes`, where notes are read, and on closing the journal.
+        """
+        self._uses.append((lane, use))
+
+    def write_notes(self) -> None:
+        """Write how busy the machine was during passes that are over."""
+        rows, self._uses = [_machine_row(lane, use()) for lane, use in self._uses], []
+        if not rows:
+            return
         try:
             with self._db:
-                self._db.execute("INSERT INTO machine VALUES (?,?,?,?,?)", _machine_row(lane, use))
+                self._db.executemany("INSERT INTO machine VALUES (?,?,?,?,?)", rows)
         except _FAULTS as error:
             raise _store_error(self._path, error) from error
 
@@ -286,6 +300,7 @@ class Journal:
         """How busy the machine was during a pass; empty where nobody watched."""
         if not self._has("machine"):
             return ()
+        self.write_notes()
         sql = "SELECT payload FROM machine WHERE arm=? AND seed=? AND pass=? AND config=? ORDER BY rowid"
         rows = self._rows(sql, (*_lane_key(lane), lane.config))
         found = []
@@ -305,6 +320,7 @@ class Journal:
         Raises:
             StoreError: if the disk is full or the folder is read-only; the older one stays then.
         """
+        self.write_notes()
         key = _lane_key(lane)
         earlier = self._rows("SELECT COUNT(*) FROM outcomes WHERE pass='replaced'")[0][0]
         aside = [

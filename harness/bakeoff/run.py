@@ -391,6 +391,7 @@ def fit_and_answer(bakeoff: Bakeoff, arm: Arm, seed: int, tell: Sequence[ArmId] 
             warm = evalset.test[: plan.latency.items]
             _answer_alone(arm, journal, _lane(arm, seed, "latency", config), warm, context)
     if tell and bakeoff.early is not None:
+        journal.write_notes()
         bakeoff.early(tell)
     if first:
         answer_out_of_scope(bakeoff, arm, seed, config)
@@ -547,4 +548,5 @@ def _watched(
         yield
     finally:
         if watch is not None:
-            journal.note_machine(lane, watch.finish())
+            watch.over()
+            journal.note_machine(lane, watch.finish)

@@ -67,6 +67,10 @@ def nobody(words: str) -> bool:
 class Watch(Protocol):
     """Watches how busy the machine is from when it is made."""
 
+    def over(self) -> None:
+        """What is timed is over; this process may go on."""
+        ...
+
     def finish(self) -> MachineUse:
         """What was seen."""
         ...

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
@@ -152,18 +153,41 @@ class BusyWatch:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._beside, self._look, self._pause = beside, look, pause
+        self._end: MachineLook | None = None
+        self._last: MachineLook | None = None
+        self._later: threading.Thread | None = None
         self._first = self._start = look()
         if beside:
             pause(QUIET_S)
             self._start = look()
 
+    def over(self) -> None:
+        """The pass is over; what this process does next is told apart from others' work.
+
+        A short pass is watched on to the end of its second while the process goes on. Beside a server nothing
+        goes on: the moment after is watched first.
+        """
+        self._end = self._look()
+        after_s = QUIET_S if self._beside else SEEN_S - (self._end.at_s - self._start.at_s)
+        if after_s <= 0:
+            return
+        self._later = threading.Thread(target=self._look_later, args=(after_s,), daemon=True)
+        self._later.start()
+        if self._beside:
+            self._later.join()
+
+    def _look_later(self, after_s: float) -> None:
+        self._pause(after_s)
+        self._last = self._look()
+
     def finish(self) -> MachineUse:
-        """The pass is over: how busy the machine was."""
-        end = last = self._look()
-        after_s = QUIET_S if self._beside else SEEN_S - (end.at_s - self._start.at_s)
-        if after_s > 0:
-            self._pause(after_s)
-            last = self._look()
+        """How busy the machine was; waits until it was watched for long enough. Ends a pass that goes on."""
+        if self._end is None:
+            self.over()
+        if self._later is not None:
+            self._later.join()
+        assert self._end is not None
+        end, last = self._end, self._last or self._end
         quiet = [_others(self._first, self._start), _others(end, last)]
         quiet_s = self._start.at_s - self._first.at_s + last.at_s - end.at_s
         wall_s = max(end.at_s - self._start.at_s, 1e-9)

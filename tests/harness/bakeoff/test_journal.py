@@ -322,11 +322,23 @@ USE = MachineUse(wall_s=3.0, cpus=2, own_cpus=1.0, others_cpus=0.5)
 def test_how_busy_the_machine_was_is_kept_for_each_part_of_a_pass(tmp_path: Path) -> None:
     other = Lane(arm=ARM, seed=17, split="test", config="c2")
     with Journal(tmp_path / "j.sqlite") as journal:
-        journal.note_machine(LANE, USE)
-        journal.note_machine(LANE, USE)
+        journal.note_machine(LANE, lambda: USE)
+        journal.note_machine(LANE, lambda: USE)
     with Journal(tmp_path / "j.sqlite", read_only=True) as journal:
         assert journal.machine(LANE) == (USE, USE)
         assert journal.machine(other) == ()
+
+
+def test_how_busy_the_machine_was_is_asked_for_as_late_as_it_may_be(tmp_path: Path) -> None:
+    asked: list[str] = []
+    with Journal(tmp_path / "j.sqlite") as journal:
+        journal.note_machine(LANE, lambda: asked.append("first") or USE)
+        assert asked == []
+        assert journal.machine(LANE) == (USE,) and asked == ["first"]
+        journal.note_machine(LANE, lambda: asked.append("second") or USE)
+    assert asked == ["first", "second"]
+    with Journal(tmp_path / "j.sqlite", read_only=True) as journal:
+        assert journal.machine(LANE) == (USE, USE)
 
 
 def test_a_journal_of_an_older_version_tells_nothing_of_the_machine(tmp_path: Path) -> None:
@@ -343,7 +355,7 @@ def test_a_new_timing_takes_the_place_of_the_older_one_and_of_nothing_else(tmp_p
     with Journal(tmp_path / "j.sqlite") as journal:
         put(journal, (ITEMS[0], said(ITEMS[0])))
         put(journal, *((item, said(item)) for item in ITEMS), lane=warm)
-        journal.note_machine(warm, USE)
+        journal.note_machine(warm, lambda: USE)
         journal.replace(warm, [(ITEMS[1], said(ITEMS[1], "b"))], None)
         assert journal.outcomes(warm, ITEMS) == {"i1": said(ITEMS[1], "b")}
         assert journal.machine(warm) == ()

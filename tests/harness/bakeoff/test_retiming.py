@@ -37,6 +37,9 @@ class Seen:
     def __init__(self, use: MachineUse) -> None:
         self.use = use
 
+    def over(self) -> None:
+        pass
+
     def finish(self) -> MachineUse:
         return self.use
 

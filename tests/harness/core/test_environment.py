@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,29 @@ def test_a_pass_in_this_process_is_watched_alone_and_filled_up_to_a_second_where
     assert short.wall_s == 0.25 and short.own_cpus == pytest.approx(0.2 / 0.25)
     assert short.others_cpus == pytest.approx(0.3 / 1) and short.quiet_cpus == pytest.approx(0.2 / 0.75)
     assert pauses == [pytest.approx(0.75)]
+
+
+def test_the_process_goes_on_while_a_short_pass_is_watched_to_its_second_and_what_it_does_is_its_own() -> (
+    None
+):
+    looks, second_over = (
+        iter((look(0, 5, 100), look(0.25, 5.2, 100.3), look(1, 6.0, 101.5))),
+        threading.Event(),
+    )
+    watch = BusyWatch(False, look=lambda: next(looks), pause=lambda seconds: second_over.wait(60) and None)
+    watch.over()  # comes back before the second is over
+    second_over.set()
+    found = watch.finish()
+    assert found.wall_s == 0.25 and found.own_cpus == pytest.approx(0.2 / 0.25)
+    assert found.others_cpus == pytest.approx(0.5 / 1)  # of 1.5 s in all, one was its own
+
+
+def test_beside_a_server_nothing_goes_on_before_the_moment_after_was_watched() -> None:
+    looks, pauses = iter((look(0, 5, 100), look(1, 5, 100), look(3, 5, 102), look(4, 5, 102.2))), []
+    watch = BusyWatch(True, look=lambda: next(looks), pause=pauses.append)
+    watch.over()
+    assert pauses == [environment.QUIET_S] * 2 and next(looks, None) is None
+    assert watch.finish().quiet_cpus == pytest.approx(0.2 / 2)
 
 
 def test_counters_that_tick_behind_ours_give_no_negative_work() -> None:
