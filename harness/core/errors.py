@@ -17,11 +17,12 @@ A failed call to a model is no exception: it is a `records.Failure`.
 
 from __future__ import annotations
 
-import gc
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
+
+from harness.core.collector import uncollected
 
 _PACKAGES = {
     "sklearn": "scikit-learn",
@@ -99,22 +100,15 @@ class MissingExtra(UserError):
 def needs(extra: str) -> Iterator[None]:
     """Imports of packages that this extra installs.
 
-    Python's collector of cycles rests meanwhile: modules are kept, so that it finds next to nothing, and for
-    torch and transformers that search is a quarter of the time (docs/lab-log.md).
-
     Raises:
         MissingExtra: naming the one that is not there.
     """
-    collects = gc.isenabled()
-    gc.disable()
     try:
-        yield
+        with uncollected():
+            yield
     except ImportError as error:
         module = (error.name or extra).partition(".")[0]
         raise MissingExtra.of(_PACKAGES.get(module, module), extra) from error
-    finally:
-        if collects:
-            gc.enable()
 
 
 class ModelUnavailable(UserError):

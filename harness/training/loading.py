@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core.collector import uncollected
 from harness.core.errors import ModelUnavailable, TrainingError, needs
 from harness.core.records import Recipe
 
@@ -57,6 +58,7 @@ def tools() -> Tools:
     )
 
 
+@uncollected()
 def load_base(folder: Path, recipe: Recipe, device: str) -> tuple[Any, Any]:
     """Tokenizer and model.
 

@@ -35,6 +35,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.collector import uncollected
 from harness.core.errors import ModelUnavailable, needs
 from harness.models.local.safe_weights import refuse_lone_pickles, require_safetensors
 
@@ -162,6 +163,7 @@ def pooling_of(folder: Path) -> Pooling:
     return "cls" if by_first else "mean"
 
 
+@uncollected()
 def open_encoder(folder: Path, device: str = "cpu") -> tuple[Any, Any]:
     """The encoder in a folder, in fp32, and its tokenizer.
 

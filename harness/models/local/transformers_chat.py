@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.money.usage import CountedBy, Usage
 from advisor.reading import read_json
+from harness.core.collector import uncollected
 from harness.core.environment import free_gib
 from harness.core.errors import ModelUnavailable, needs
 from harness.core.records import Choices, Failure, FailureKind, FreeText, JsonSchema, Message, ModelIdentity
@@ -339,6 +340,7 @@ def _reply(job: _Job, text: str, tokens: int, *, cached: int, model_s: float) ->
     )
 
 
+@uncollected()
 def load_causal(folder: Path, settings: ModelSettings, precision: str) -> tuple[Any, Any]:
     """Model and tokenizer of a folder, an adapter merged in where the settings name one.
 
