@@ -12,7 +12,17 @@ from harness.core.errors import MissingExtra, ModelUnavailable, UsageError
 from harness.core.records import ModelIdentity
 from harness.models.api.destinations import OWN_HOSTS, destination, is_loopback, key_for
 from harness.models.api.library import endpoint, key_variable, load_litellm, own_key, require_key
-from harness.models.resolve import HubModel, ModelSource, Provider, local_folder, resolve
+from harness.models.embedded import locate, not_pulled
+from harness.models.resolve import (
+    Embedded,
+    Folder,
+    GgufFile,
+    HubModel,
+    ModelSource,
+    Provider,
+    local_folder,
+    resolve,
+)
 from harness.models.settings import ModelSettings
 from harness.models.tuning_api.providers import tuned_name
 from harness.privacy.residency import region_of
@@ -48,6 +58,58 @@ def check_addresses(plan: ExperimentPlan, context: Context) -> None:
             key_for(destination(provider, base, offline=context.offline), context.environ)
         elif isinstance(source, HubModel) and context.offline:
             local_folder(source, ModelSettings(cache=context.cache, offline=True))
+
+
+def absent_models(plan: ExperimentPlan, context: Context) -> dict[str, ModelUnavailable]:
+    """By arm, why the model that it opens in this process is not there; what a hub can give is not asked for.
+
+    Nothing is loaded. What an arm only finds with is told of in `lacks_embedding`.
+    """
+    found = {}
+    for arm in plan.arms:
+        if arm.option.traits.needs_model or arm.option is Option.ENCODER:
+            error = _absent(arm.model, context)
+            if error is not None:
+                found[str(arm.id)] = error
+    return found
+
+
+def lacks_embedding(plan: ExperimentPlan, context: Context) -> ModelUnavailable | None:
+    """Why the model that arms find with is not there, so that they search by words only; None where it is."""
+    model = plan.retrieve.embedding
+    return _absent(model, context) if model and any(embeds(arm) for arm in plan.arms) else None
+
+
+def check_models(plan: ExperimentPlan, context: Context) -> None:
+    """Refuse a plan whose models are not there, before anything is run.
+
+    Raises:
+        ModelUnavailable: for the first such arm.
+    """
+    for error in absent_models(plan, context).values():
+        raise error
+
+
+def _absent(model: str, context: Context) -> ModelUnavailable | None:
+    try:
+        source = resolve(model)
+        settings = ModelSettings(cache=context.cache, offline=True)
+        match source:
+            case Embedded(name=name) if locate(name, context.cache) is None:
+                return not_pulled(name, context.cache)
+            case GgufFile(path=path) if not path.is_file():
+                return ModelUnavailable("There is no such GGUF file.", got=str(path))
+            case Folder():
+                local_folder(source, settings)
+            case HubModel() if context.offline:
+                local_folder(source, settings)
+            case _:
+                pass
+    except ModelUnavailable as error:
+        return error
+    except MissingExtra:  # is told, with the command, where the model is opened
+        return None
+    return None
 
 
 def served_searches(plan: ExperimentPlan) -> tuple[tuple[str, str], ...]:

@@ -484,7 +484,7 @@ def encoder_folder(folder: RunFolder, arm: ArmId, seed: int) -> Path:
 
 
 def open_embedder(plan: ExperimentPlan, context: Context) -> EmbeddingModel | None:
-    """The plan's embedding model; None, with a note, where there is none or it is not at hand.
+    """The plan's embedding model; None, and it is said, where there is none or it is not at hand.
 
     Raises:
         UsageError: it is behind an API, which an `ArmFactory` opens with its guards.
@@ -501,7 +501,7 @@ def open_embedder(plan: ExperimentPlan, context: Context) -> EmbeddingModel | No
         opening = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
         return open_embedding(plan.retrieve.embedding, opening)
     except ModelUnavailable as error:
-        context.progress.note(f"no embedding model, lexical search only: {error.what}")
+        context.progress.waiting(f"no embedding model, lexical search only: {error.what}")
         return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from harness.core.context import Context
 from harness.core.errors import DataError, StoreError, UsageError, command
 from harness.core.files import write_atomically
 from harness.core.records import Evalset, Finding, Item, Passage
-from harness.core.references import Reference
+from harness.core.references import EvidenceQuote, Reference
 from harness.core.serial import decode, encode
 from harness.core.wording import counted
 from harness.data.gate import of_what_is_left, require_usable
@@ -130,13 +131,15 @@ def open_passages(documents: str, embedding: EmbeddingModel | None, context: Con
 def with_evidence(evalset: Evalset, index: PassageIndex) -> Evalset:
     """The evalset with the passages that hold the quotes of its evidence."""
 
+    by_name = _by_bare_name(index)
+
     def placed(items: Sequence[Item]) -> tuple[Item, ...]:
-        return tuple(dataclasses.replace(item, target=_placed(item.target, index)) for item in items)
+        return tuple(dataclasses.replace(item, target=_placed(item.target, index, by_name)) for item in items)
 
     found = dataclasses.replace(
         evalset, train=placed(evalset.train), dev=placed(evalset.dev), test=placed(evalset.test)
     )
-    said = (*_of_documents(index), *_of_evidence(found, index))
+    said = (*_of_documents(index), *_of_evidence(found, index, by_name))
     return dataclasses.replace(found, findings=(*evalset.findings, *said))
 
 
@@ -156,7 +159,9 @@ def _of_documents(index: PassageIndex) -> Iterator[Finding]:
         yield Finding(code="documents-left-out", severity="warning", message=message)
 
 
-def _of_evidence(evalset: Evalset, index: PassageIndex) -> Iterator[Finding]:
+def _of_evidence(
+    evalset: Evalset, index: PassageIndex, by_name: Mapping[str, list[str]]
+) -> Iterator[Finding]:
     """Evidence that stands nowhere: a document that was not read, or a quote that is not in its document."""
     there = {passage.document for passage in index.passages} | index.copies.keys()
     missing = [
@@ -173,7 +178,7 @@ def _of_evidence(evalset: Evalset, index: PassageIndex) -> Iterator[Finding]:
         found = [(name, quote) for name, quote in missing if (quote.document not in there) is unread]
         if found:
             shown = "; ".join(
-                f"{name} ({quote.document}: {shorten(quote.quote)})" for name, quote in found[:MOST_NAMED]
+                f"{name} ({_where(quote, by_name if unread else {})})" for name, quote in found[:MOST_NAMED]
             )
             more = f"; and {len(found) - MOST_NAMED:,} more" if len(found) > MOST_NAMED else ""
             lead = counted(len(found), "piece of evidence stands", "pieces of evidence stand")
@@ -185,13 +190,35 @@ def _of_evidence(evalset: Evalset, index: PassageIndex) -> Iterator[Finding]:
             )
 
 
-def _placed(target: object, index: PassageIndex) -> Reference:
+def _where(evidence: EvidenceQuote, by_name: Mapping[str, list[str]]) -> str:
+    """Evidence for a finding: its document, which ones that may be, and its quote."""
+    alike = by_name.get(_bare_name(evidence.document), [])
+    either = f", which may be {' or '.join(alike[:MOST_NAMED])}" if alike else ""
+    return f"{evidence.document}{either}" + (f": {shorten(evidence.quote)}" if evidence.quote else "")
+
+
+def _by_bare_name(index: PassageIndex) -> dict[str, list[str]]:
+    """By file name in lower case, the documents in any folder that have it."""
+    found: dict[str, list[str]] = {}
+    for document in (*(one.id for one in index.record.documents), *index.copies):
+        found.setdefault(_bare_name(document), []).append(document)
+    return found
+
+
+def _bare_name(document: str) -> str:
+    return unicodedata.normalize("NFC", document).replace("\\", "/").rpartition("/")[2].lower()
+
+
+def _placed(target: object, index: PassageIndex, by_name: Mapping[str, list[str]]) -> Reference:
+    """A reference whose evidence knows its passages; a file's bare name will do where only one has it."""
     assert isinstance(target, Reference), "questions have references"
-    evidence = tuple(
-        dataclasses.replace(one, passages=holding(index, Quote(document=one.document, quote=one.quote)))
-        for one in target.evidence
-    )
-    return dataclasses.replace(target, evidence=evidence)
+    evidence = []
+    for one in target.evidence:
+        found = by_name.get(_bare_name(one.document), [])
+        document = found[0] if len(found) == 1 and one.document not in found else one.document
+        passages = holding(index, Quote(document=document, quote=one.quote))
+        evidence.append(dataclasses.replace(one, document=document, passages=passages))
+    return dataclasses.replace(target, evidence=tuple(evidence))
 
 
 def store_passages(folder: RunFolder, passages: Iterable[Passage]) -> None:

@@ -15,10 +15,12 @@ from advisor.options import Option
 from advisor.stats.power import Design
 from harness.arms.retrieve import passes_of, rows_to_choose_on
 from harness.bakeoff.addresses import (
+    absent_models,
     address_of,
     embedding_identity,
     embeds,
     hosts_outside,
+    lacks_embedding,
     missing_key,
     ranking_identity,
     refused,
@@ -29,9 +31,10 @@ from harness.bakeoff.leaving import texts_of
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.prices import by_tokens, open_book, token_price
 from harness.core.context import Context, PersonalData
-from harness.core.errors import OverBudget
+from harness.core.errors import ModelUnavailable, OverBudget
 from harness.core.records import Evalset, Message, ModelIdentity
 from harness.core.wording import about_seconds, money, reach_sentence
+from harness.data.gate import REACH
 from harness.knowledge.passage_index import MAX_CHARS
 from harness.models.api.calls import answer_schema
 from harness.models.api.dialects.vectors import embedding_usage
@@ -57,6 +60,7 @@ class Forecast:
         unstated: whether a server on this machine answers and nobody said what it bills.
         address: where its calls go; '' where none leaves this process.
         missing_key: the variable of a key that it needs and that is not set.
+        missing_model: why the model that it opens here is not there, in one sentence, and what to run.
     """
 
     arm: str
@@ -68,6 +72,7 @@ class Forecast:
     unstated: bool = False
     address: str = ""
     missing_key: str = ""
+    missing_model: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +99,7 @@ class Preflight:
         hosts: those that texts leave this machine for; personal_data: what was asked to be done about it.
         reach: what its test items can settle, a sentence.
         drafting: what a model drafts first, a sentence; '' where nothing is drafted.
+        warnings: what was found in the rows and the documents, and what the run will do without.
     """
 
     arms: tuple[Forecast, ...]
@@ -102,6 +108,7 @@ class Preflight:
     hosts: tuple[ToHost, ...] = ()
     personal_data: PersonalData = ""
     drafting: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +131,7 @@ def preflight(plan: ExperimentPlan, context: Context, evalset: Evalset | None = 
     evalset = evalset or load_rows(plan, context)
     book = open_book(plan, context)
     whole = Asked(evalset=evalset, documents_chars=_documents_chars(plan, evalset, context))
+    absent = absent_models(plan, context)
     splits = (("train", evalset.train), ("dev", evalset.dev), ("test", evalset.test))
     return Preflight(
         rows={
@@ -132,7 +140,13 @@ def preflight(plan: ExperimentPlan, context: Context, evalset: Evalset | None = 
             if rows
         },
         arms=(
-            *(_forecast(arm, plan, whole, book, context.environ) for arm in plan.arms),
+            *(
+                replace(
+                    _forecast(arm, plan, whole, book, context.environ),
+                    missing_model=_told(absent.get(str(arm.id))),
+                )
+                for arm in plan.arms
+            ),
             *_embedding(plan, evalset, book, context),
             *_reranking(plan, evalset, book, context),
         ),
@@ -140,7 +154,25 @@ def preflight(plan: ExperimentPlan, context: Context, evalset: Evalset | None = 
         hosts=_to_hosts(plan, evalset, context),
         personal_data=context.personal_data,
         drafting=_drafting(plan, len(evalset.train)),
+        warnings=tuple(_warnings(plan, context, evalset)),
     )
+
+
+def _told(error: ModelUnavailable | None) -> tuple[str, str]:
+    if error is None:
+        return "", ""
+    got = "" if error.got is None else f" (got {error.got})"
+    return f"{error.what.removesuffix('.')}{got}", error.run or ""
+
+
+def _warnings(plan: ExperimentPlan, context: Context, evalset: Evalset) -> Iterator[str]:
+    """What was found in the rows, but what they can tell apart, which stands in a line of its own."""
+    for finding in evalset.findings:
+        if finding.severity == "warning" and finding.code != REACH:
+            yield finding.message
+    what, run = _told(lacks_embedding(plan, context))
+    if what:
+        yield f"{what}: what is searched is searched by words only.{run and f'   {run}'}"
 
 
 def _drafting(plan: ExperimentPlan, train: int) -> str:
@@ -228,6 +260,10 @@ def preflight_text(found: Preflight, expected_s: Mapping[str, float] | None = No
     for key in missing:
         arms = ", ".join(one.arm for one in found.arms if one.missing_key == key)
         lines.append(f"Missing key: {key} is not set, so {arms} cannot run.   export {key}=...")
+    absent = dict.fromkeys(one.missing_model for one in found.arms if one.missing_model[0])
+    for what, run in absent:
+        arms = ", ".join(one.arm for one in found.arms if one.missing_model[0] == what)
+        lines.append(f"Missing model: {what}, so {arms} cannot run.{run and f'   {run}'}")
     lines += leaving_lines(found, took)
     lines += [found.drafting] if found.drafting else []
     lines.append("Tokens are estimated from characters; retries and hidden reasoning tokens are not in it.")
@@ -237,6 +273,7 @@ def preflight_text(found: Preflight, expected_s: Mapping[str, float] | None = No
         if took
         else "Time: not known, as the models could not be timed here."
     )
+    lines += [f"Warning: {message}" for message in found.warnings]
     return "\n".join(lines)
 
 

@@ -166,7 +166,7 @@ def _go(
     as_json: bool,
     expected_s: Mapping[str, float] | None = None,
 ) -> None:
-    from harness.bakeoff.addresses import check_addresses
+    from harness.bakeoff.addresses import check_addresses, check_models
     from harness.bakeoff.evalset import load_rows
     from harness.bakeoff.preflight import check_budget, preflight, preflight_text
     from harness.bakeoff.prices import with_stated_prices
@@ -185,6 +185,7 @@ def _go(
             context.progress.close()
             typer.echo(preflight_text(found, expected_s))
             return
+        check_models(plan, context)
         check_budget(found.arms, context.budget_usd)
         if not expected_s and sum(e.calls for e in found.arms if e.input_tokens and not e.served) > MANY:
             expected_s = forecast_seconds(plan, context, evalset)

@@ -33,8 +33,8 @@ class RowReader:
             cluster's name.
         skip_unlabelled: rows without a label are left out rather than an error.
         optional_id: a column that gives the ids if it is there and each row has one of its own.
-        optional_label: groups of columns that belong to the target too; the cells of a group of which one is
-            not there are empty.
+        optional_label: groups of columns that belong to the target too; a column that is not there has empty
+            cells, and the first of a group takes the others with it.
     """
 
     id: str
@@ -64,7 +64,7 @@ class RowReader:
             "id?": (self.optional_id,) * bool(self.optional_id and not self.id),
             "text": self.text,
             self.purpose: self.label,
-            **{f"{names[0]}?": names for names in self.optional_label},
+            **{f"{name}?": (name,) for names in self.optional_label for name in names},
             "group": self.groups,
             "slice": self.single,
             **({LISTS: self.lists} if self.lists else {}),
@@ -136,11 +136,11 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
 
 
 def _more(table: DataTable, reader: RowReader) -> list[int | None]:
-    """Where the optional columns of the target stand; None for those of a group that is not whole."""
+    """Where the optional columns of the target stand; None for those that are not there."""
     found: list[int | None] = []
     for names in reader.optional_label:
-        places = table.positions.get(f"{names[0]}?", ())
-        found += places if len(places) == len(names) else [None] * len(names)
+        places = [next(iter(table.positions.get(f"{name}?", ())), None) for name in names]
+        found += [None] * len(names) if places[0] is None else places
     return found
 
 

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from advisor.options import Option
+from harness.bakeoff.answer_sets import read_lane
 from harness.bakeoff.journal import Journal, Lane, examine, salvage
 from harness.core.errors import StoreError
 from harness.core.machine import MachineUse
@@ -25,9 +27,12 @@ from harness.core.records import (
     Fitted,
     FittedArm,
     Item,
+    Label,
     Outcome,
     Timing,
 )
+from harness.tasks.classification import ClassificationTask
+from harness.tasks.records import PromptLimits
 from tests.support.people import as_nobody, let_in
 
 ARM = ArmId(option=Option.PROMPT, model="scripted")
@@ -119,6 +124,7 @@ def test_a_transaction_that_breaks_leaves_nothing(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
+from harness.bakeoff.answer_sets import read_lane
 from harness.bakeoff.journal import Journal, Lane
 from harness.core.records import *
 lane = Lane(arm=ArmId(option=Option.PROMPT, model="scripted"), seed=17, split="test", config="c1")
@@ -283,6 +289,24 @@ def test_a_damaged_row_is_an_error_and_not_an_answer(tmp_path: Path) -> None:
         db.execute("UPDATE outcomes SET payload = substr(payload, 1, 20)")
     with Journal(tmp_path / "j.sqlite") as journal, pytest.raises(StoreError, match="damaged"):
         journal.outcomes(LANE, ITEMS)
+
+
+def test_a_damaged_row_of_another_configuration_is_told_by_who_reads_the_lane(tmp_path: Path) -> None:
+    """Such a row answers nothing any more; a journal that holds one is damaged all the same."""
+    other = replace(LANE, config="c2")
+    with Journal(tmp_path / "j.sqlite") as journal:
+        put(journal, (ITEMS[0], said(ITEMS[0])))
+        put(journal, (ITEMS[0], said(ITEMS[0])), lane=other)
+        assert set(journal.outcomes(LANE, ITEMS)) == {"i0"}
+    with sqlite3.connect(tmp_path / "j.sqlite") as db:
+        changed = db.execute(
+            "UPDATE outcomes SET payload = substr(payload, 1, 20) WHERE key = ?", (other.key(ITEMS[0]),)
+        )
+        assert changed.rowcount == 1
+    with Journal(tmp_path / "j.sqlite") as journal, pytest.raises(StoreError, match="damaged"):
+        read_lane(
+            journal, ClassificationTask([Label(name="a"), Label(name="b")], PromptLimits()), LANE, ITEMS
+        )
 
 
 def test_what_an_arm_settled_on_is_found_under_its_configuration_only(tmp_path: Path) -> None:

