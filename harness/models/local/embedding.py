@@ -87,6 +87,10 @@ class TransformersEmbedding:
                 *versions_of("torch", "transformers", "tokenizers", "sentence-transformers"),
             ),
         )
+        if settings.device == "cpu":
+            from harness.models.local.packed_products import pack_products
+
+            pack_products(self._model)
 
     def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         """Embed texts into an (n, d) float32 array of L2-normalised rows, questions as any other text."""

@@ -44,9 +44,10 @@ def pack_products(model: Any) -> None:
     The output layer stays: its weight is the embedding's in many models, and is read elsewhere.
 
     Args:
-        model: a causal language model of transformers on a CPU.
+        model: a language model of transformers, or an encoder of sentence-transformers, on a CPU.
     """
-    last = model.get_output_embeddings()
+    outputs = getattr(model, "get_output_embeddings", None)
+    last = outputs() if outputs is not None else None
     found = [
         (owner, name, layer)
         for owner in model.modules()

@@ -47,6 +47,22 @@ def test_logits_are_those_of_the_ordinary_products_with_and_without_a_bias() -> 
         assert torch.allclose(model(input_ids=ids).logits, ordinary, atol=1e-4)
 
 
+@torch.inference_mode()  # type: ignore[untyped-decorator]
+def test_an_encoder_without_an_output_layer_is_packed_whole() -> None:
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    encoder = torch.nn.Sequential(
+        BertModel(BertConfig(vocab_size=64, **sizes), add_pooling_layer=False).eval()
+    )
+    ids = torch.arange(40).reshape(4, 10)
+    before = encoder(ids).last_hidden_state
+    pack_products(encoder)
+    assert _packed(encoder) == 12  # query, key, value, output and two of the feed-forward part, twice
+    assert torch.allclose(encoder(ids).last_hidden_state, before, atol=1e-5)
+
+
 def test_the_output_layer_keeps_the_weight_it_shares_with_the_embedding() -> None:
     model = _model()
     pack_products(model)
