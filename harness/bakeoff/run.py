@@ -364,6 +364,7 @@ def _run_arm(bakeoff: Bakeoff, arm_plan: ArmPlan, seed: int, tell: Sequence[ArmI
     context.progress.stage(f"{arm_plan.id}: opening", None)
     arm = bakeoff.factory.build(arm_plan, seed)
     try:
+        bakeoff.journal.write_notes()  # of the arm before, whose last second is over by now
         fit_and_answer(bakeoff, arm, seed, tell)
         peak = watch.peak_mib()
         if peak is not None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from advisor.options import Option
+from harness.arms.linear import LinearArm
 from harness.bakeoff.results import ArmResult
 from harness.bakeoff.retiming import TimingRequest
 from harness.bakeoff.run_folder import RunFolder
@@ -68,6 +69,25 @@ def test_a_run_on_an_idle_machine_is_not_marked(shop, tickets: Path, tmp_path: P
     for found in read_results(run(tickets, tmp_path, IDLE)).arms:
         assert (found.latency.busy, found.cost.usd_per_1k.busy) == ("", "")
         assert found.latency.machine == (IDLE,)
+
+
+def test_how_busy_the_machine_was_is_on_disk_before_the_next_arm_is_fitted(
+    shop, tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is killed while an arm trains has kept what was seen of the arms before it."""
+    shop()
+    seen: list[tuple[str, str]] = []
+    fit = LinearArm.fit
+
+    def looked(self: LinearArm, material: Any, stored: Any) -> Any:
+        folder = RunFolder(root=next((tmp_path / "runs").glob("*/journal.sqlite")).parent)
+        with folder.journal(read_only=True) as journal:
+            seen.extend(journal._rows("SELECT arm, pass FROM machine"))
+        return fit(self, material, stored)
+
+    monkeypatch.setattr(LinearArm, "fit", looked)
+    run(tickets, tmp_path)
+    assert seen == [("floor@majority", "test"), ("floor@majority", "latency")]
 
 
 def test_what_was_timed_on_a_busy_machine_is_marked_and_money_with_it(
