@@ -7,7 +7,7 @@ loses its farthest passages first.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from harness.arms.base import (
     Answers,
@@ -23,7 +23,7 @@ from harness.arms.base import (
 )
 from harness.arms.retrieve import RetrieveSettings, spread
 from harness.arms.searching import Searching
-from harness.core.records import ArmId, Fitted, Item, ModelIdentity, Neighbour, Outcome
+from harness.core.records import ArmId, Fitted, Item, Message, ModelIdentity, Neighbour, Outcome
 from harness.knowledge.passage_index import PassageIndex
 from harness.models.base import ChatModel
 from harness.tasks.base import ReadsPassages
@@ -150,10 +150,27 @@ class ReadingArm:
         yield from ask_all(self._model, items, shown, self._answers, retrieval_s=seconds)
 
     def _shown(self, item: Item, hits: Sequence[Neighbour]) -> Explained:
-        """As many of the passages as the budget holds, the nearest first."""
-        kept = tuple(hits)
-        messages = self._task.reading(item, self._searching.passages(kept))
-        while kept and self._model.count_tokens(messages) > self._settings.max_tokens:
-            kept = kept[:-1]
-            messages = self._task.reading(item, self._searching.passages(kept))
-        return Explained(messages=messages, neighbours=kept, searched=self._searching.usage_of(item))
+        return shown_within(
+            self._task, self._searching, item, hits, (self._model.count_tokens, self._settings.max_tokens)
+        )
+
+
+def shown_within(
+    task: ReadsPassages,
+    searching: Searching,
+    item: Item,
+    hits: Sequence[Neighbour],
+    budget: tuple[Callable[[Sequence[Message]], float], float],
+) -> Explained:
+    """As many of the passages found as the budget holds, the nearest first.
+
+    Args:
+        budget: counts the tokens of messages, and how many a prompt may have.
+    """
+    count, most_tokens = budget
+    kept = tuple(hits)
+    messages = task.reading(item, searching.passages(kept))
+    while kept and count(messages) > most_tokens:
+        kept = kept[:-1]
+        messages = task.reading(item, searching.passages(kept))
+    return Explained(messages=messages, neighbours=kept, searched=searching.usage_of(item))

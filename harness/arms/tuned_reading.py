@@ -11,12 +11,14 @@ nothing of it is out of date when the documents change.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from harness.arms.base import Explained, items_digest
+from harness.arms.reading import shown_within
 from harness.arms.searching import Searching, evidenced
 from harness.arms.tune import Rows
 from harness.core.records import Conversation, Fitted, Item, Neighbour
@@ -86,12 +88,9 @@ class Passages:
     def asked(self, task: Task, items: Sequence[Item]) -> list[Explained]:
         """The nearest passages."""
         found = self._searching.found(items, self._k)
+        reads = cast(ReadsPassages, task)
         return [
-            Explained(
-                messages=cast(ReadsPassages, task).reading(item, self._searching.passages(hits)),
-                neighbours=tuple(hits),
-                searched=self._searching.usage_of(item),
-            )
+            shown_within(reads, self._searching, item, hits, (len, math.inf))
             for item, hits in zip(items, found, strict=True)
         ]
 

@@ -26,13 +26,14 @@ from harness.bakeoff.addresses import (
     refused,
     served_identity,
 )
+from harness.bakeoff.asking import Asking
 from harness.bakeoff.evalset import load_rows, open_passages, out_of_scope_rows
 from harness.bakeoff.leaving import texts_of
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.prices import by_tokens, open_book, token_price
 from harness.core.context import Context, PersonalData
 from harness.core.errors import ModelUnavailable, OverBudget
-from harness.core.records import Evalset, Message, ModelIdentity
+from harness.core.records import Evalset, Item, Message, ModelIdentity
 from harness.core.wording import about_seconds, money, reach_sentence
 from harness.data.gate import REACH
 from harness.knowledge.passage_index import MAX_CHARS
@@ -42,7 +43,6 @@ from harness.models.api.embedding import MOST_TEXTS, place_of
 from harness.models.api.library import key_variable
 from harness.privacy.detect import ONLY_WHERE_SAID
 from harness.privacy.tally import Tally, tally
-from harness.tasks.kinds import task_of
 
 _CHARS_PER_TOKEN = 3.5  # cautious for English; a character outside ASCII is taken for a token of its own
 _WARM_UP = 3  # queries before the latency pass that do not count, but are paid
@@ -111,14 +111,6 @@ class Preflight:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What is asked about: the rows, and how long all their documents are, where an arm reads all of them."""
-
-    evalset: Evalset
-    documents_chars: int = 0
-
-
 def preflight(plan: ExperimentPlan, context: Context, evalset: Evalset | None = None) -> Preflight:
     """Forecast every arm of a plan, and what the run can settle.
 
@@ -130,7 +122,7 @@ def preflight(plan: ExperimentPlan, context: Context, evalset: Evalset | None = 
     """
     evalset = evalset or load_rows(plan, context)
     book = open_book(plan, context)
-    whole = Asked(evalset=evalset, documents_chars=_documents_chars(plan, evalset, context))
+    asking = Asking(plan, evalset, context)
     absent = absent_models(plan, context)
     splits = (("train", evalset.train), ("dev", evalset.dev), ("test", evalset.test))
     return Preflight(
@@ -142,7 +134,7 @@ def preflight(plan: ExperimentPlan, context: Context, evalset: Evalset | None = 
         arms=(
             *(
                 replace(
-                    _forecast(arm, plan, whole, book, context.environ),
+                    _forecast(arm, (plan, evalset), asking, book, context.environ),
                     missing_model=_told(absent.get(str(arm.id))),
                 )
                 for arm in plan.arms
@@ -330,13 +322,15 @@ def _figures(name: str, arms: Sequence[Forecast], seconds_: float | None) -> tup
 
 
 def _forecast(
-    arm: ArmPlan, plan: ExperimentPlan, asked: Asked, book: PriceBook, environ: Mapping[str, str]
+    arm: ArmPlan,
+    of: tuple[ExperimentPlan, Evalset],
+    asking: Asking,
+    book: PriceBook,
+    environ: Mapping[str, str],
 ) -> Forecast:
-    evalset = asked.evalset
+    (plan, evalset), task = of, asking.task
     calls = _calls(arm, plan, evalset)
-    chars = _mean_prompt_chars(arm, plan, evalset)
-    chars += asked.documents_chars if arm.all_documents else 0
-    task = task_of(evalset.space)
+    chars = _mean_prompt_chars(arm, evalset.test[:_SAMPLE], asking)
     identity = served_identity(arm, environ)
     form = task.form()
     if identity is not None and chars:  # the budget counts the schema too
@@ -438,13 +432,6 @@ def _placed(part: Forecast, served: tuple[ModelIdentity, str], book: PriceBook, 
     )
 
 
-def _documents_chars(plan: ExperimentPlan, evalset: Evalset, context: Context) -> int:
-    """Characters of all documents, where an arm reads all of them."""
-    if not any(arm.all_documents for arm in plan.arms):
-        return 0
-    return sum(len(passage.whole) for passage in open_passages(evalset.documents, None, context).passages)
-
-
 def _usd(identity: ModelIdentity | None, per_call: Usage, calls: int, book: PriceBook) -> Decimal | None:
     price = token_price(identity, book)
     return None if price is None else total_usd(scaled(query_cost(per_call, price), Decimal(calls)))
@@ -462,23 +449,14 @@ def _calls(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> int:
     return calls
 
 
-def _mean_prompt_chars(arm: ArmPlan, plan: ExperimentPlan, evalset: Evalset) -> float:
-    sample = evalset.test[:_SAMPLE]
-    if not sample:
+def _mean_prompt_chars(arm: ArmPlan, sample: Sequence[Item], asking: Asking) -> float:
+    if not sample or not arm.option.traits.needs_model:
         return 0.0
-    if not arm.option.traits.needs_model:
-        return 0.0
-    task = task_of(evalset.space, plan.prompt.limits)
-    rows = evalset.train[: max(plan.retrieve.k)] if arm.option is Option.RETRIEVE else ()
-    most = plan.retrieve.max_tokens * _CHARS_PER_TOKEN if arm.option is Option.RETRIEVE else math.inf
-    if evalset.documents and arm.option.traits.searches:
-        shown = max(plan.retrieve.k) if arm.option is Option.RETRIEVE else plan.shown_in_training
-        return min(most, shown * MAX_CHARS)
-    asked = [_chars(task.messages(arm.option, item, rows)) for item in sample]
-    return sum(min(chars, most) for chars in asked) / len(asked)
+    shown = asking.shown(arm, sample, lambda messages: _chars(messages) / _CHARS_PER_TOKEN)
+    return sum(_chars(one.messages) for one in shown) / len(shown)
 
 
-def _chars(messages: tuple[Message, ...]) -> int:
+def _chars(messages: Sequence[Message]) -> int:
     return sum(_weight(message.content) + 16 for message in messages)
 
 

@@ -16,16 +16,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advisor.options import Option
-from harness.arms.base import Answers, Explained
+from harness.arms.base import Answers
 from harness.arms.retrieve import passes_of, rows_to_choose_on
 from harness.bakeoff.arm_factory import encoder_settings, recipe_for, rows_learnt
+from harness.bakeoff.asking import Asking, evenly
 from harness.bakeoff.evalset import load_rows
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.core.context import Context
 from harness.core.errors import MissingExtra, ModelUnavailable, TrainingError, UsageError
-from harness.core.records import ArmId, Conversation, Evalset, Item
+from harness.core.records import ArmId, Choices, Conversation, Evalset, Item
 from harness.core.wording import epochs
-from harness.models.base import ChatModel
+from harness.models.base import ChatModel, ChatRequest
 from harness.models.local.precision import choose_precision
 from harness.models.open import open_chat
 from harness.models.resolve import Provider, local_folder, resolve
@@ -47,6 +48,7 @@ TRIED = 20
 LEAST_EPOCHS = 1.5
 SLACK = 1.5  # a forecast is no better than that; what passes the time by more does not fit
 _LEAST_TIMED, _MOST_TIMED, _TIMED_S, _WARM_UP = 3, 10, 3.0, 1
+_AT_ONCE, _TOGETHER_S = 64, 15.0  # answers written together to time them, and what they may take one by one
 _SHARE_TRAINING = 0.27
 _CONCLUDING_S = 10.0  # bootstrap, figures, files
 _SERVED_S = 1.0  # taken for a call to a served model, which is not asked before the run
@@ -82,13 +84,14 @@ class Timed:
 
     Attributes:
         query_s: seconds a query by arm, for arms that run a local model.
+        alone_s: the same of a query asked alone, as those are whose latency is measured.
         open_s: seconds to open the model, by arm.
         training: one training that fits its share of the time; None when nothing is tuned.
         linear_s: seconds of the arms without a model, on all rows.
         encoders: what each encoder takes, on all rows.
         served: arms on served models, which were not asked; a call is taken for a second.
         concurrency: calls in flight to those.
-        latency_items: queries that served arms answer once more, one by one.
+        latency_items: queries that are answered once more, one by one.
         seeds: how often a tuned arm is trained.
         tried: dev items that each candidate for k is tried on at most.
         precision: the number format local models compute in.
@@ -101,6 +104,7 @@ class Timed:
     train: int
     dev: int
     test: int
+    alone_s: Mapping[ArmId, float] = field(default_factory=dict)
     open_s: Mapping[ArmId, float] = field(default_factory=dict)
     linear_s: float = 0.0
     encoders: Mapping[ArmId, EncoderTime] = field(default_factory=dict)
@@ -165,21 +169,25 @@ def time_machine(
     evalset = evalset or load_rows(plan, context)
     opening = ModelSettings(cache=context.cache, offline=context.offline, threads=context.threads)
     query_s: dict[ArmId, float] = {}
+    alone_s: dict[ArmId, float] = {}
     open_s: dict[ArmId, float] = {}
     training = None
+    asking = Asking(plan, evalset, context)
     for model_name, arms in _local_models(plan).items():
         source = resolve(model_name)
         assert not isinstance(source, Provider)
         began = time.perf_counter()
         with closing(open_chat(model_name, opening)) as model:
             open_s |= dict.fromkeys((arm.id for arm in arms), time.perf_counter() - began)
-            query_s |= {arm.id: _query_seconds(model, arm.option, evalset, plan) for arm in arms}
+            for arm in arms:
+                query_s[arm.id], alone_s[arm.id] = _query_seconds(model, arm, evalset, asking)
         tuned = [arm for arm in arms if arm.option.traits.tuned]
         if training is None and tuned:
             share = seconds * _SHARE_TRAINING / (len(plan.training_seeds) * len(tuned))
             training = _training(plan, local_folder(source, opening), evalset, share, opening)
     return Timed(
         query_s=query_s,
+        alone_s=alone_s,
         open_s=open_s,
         training=training,
         linear_s=_linear_seconds(plan, evalset),
@@ -238,6 +246,7 @@ def arm_seconds(timed: Timed, arm: ArmId, sized: tuple[int, int, Sequence[int]])
         return 0.0
     query = timed.query_s[arm]
     once = timed.open_s.get(arm, 0.0) + (dev + test) * query
+    once += min(timed.latency_items, test) * timed.alone_s.get(arm, 0.0)
     if arm.option is Option.RETRIEVE:  # what the chosen trial answered is not asked again
         passes = passes_of(candidates)
         return once + max(0, passes - 1) * rows_to_choose_on(passes, timed.tried, dev, test) * query
@@ -387,25 +396,38 @@ def _names(arms: Sequence[ArmId]) -> str:
     return " and ".join(str(arm) for arm in arms)
 
 
-def _query_seconds(model: ChatModel, option: Option, evalset: Evalset, plan: ExperimentPlan) -> float:
-    """The mean of a few queries of all lengths, more of them where they are fast."""
-    task = task_of(evalset.space, plan.prompt.limits)
-    shown, answers = _evenly(evalset.train, max(CANDIDATES)), Answers(form=task.form())
+def _query_seconds(model: ChatModel, arm: ArmPlan, evalset: Evalset, asking: Asking) -> tuple[float, float]:
+    """Seconds of a query, among others and alone, by a few of all lengths, more of them where they are fast.
 
-    def ask(item: Item) -> float:
+    Answers of a closed set take as long together as alone; answers that are written are written at once.
+    """
+    form = asking.task.form()
+    answers = Answers(form=form)
+
+    def requests(items: Sequence[Item]) -> list[ChatRequest]:
+        shown = asking.shown(arm, items, model.count_tokens)
+        return [answers.request(item, one) for item, one in zip(items, shown, strict=True)]
+
+    def alone(request: ChatRequest) -> float:
         began = time.perf_counter()
-        asked = Explained(messages=task.messages(option, item, shown))
-        model.answer_one(answers.request(item, asked))
+        model.answer_one(request)
         return time.perf_counter() - began
 
-    for item in _evenly(evalset.train, _WARM_UP):
-        ask(item)
+    for request in requests(evenly(evalset.train, _WARM_UP)):
+        alone(request)
     taken: list[float] = []
-    for item in _spread(_evenly(evalset.train, _MOST_TIMED)):
+    for request in requests(_spread(evenly(evalset.train, _MOST_TIMED))):
         if len(taken) >= _LEAST_TIMED and sum(taken) > _TIMED_S:
             break
-        taken.append(ask(item))
-    return sum(taken) / len(taken)
+        taken.append(alone(request))
+    each = sum(taken) / len(taken)
+    if isinstance(form, Choices):
+        return each, each
+    model.forget()
+    together = requests(evenly(evalset.train, max(_LEAST_TIMED, min(_AT_ONCE, int(_TOGETHER_S / each)))))
+    began = time.perf_counter()
+    answered = len(list(model.answer(together)))
+    return (time.perf_counter() - began) / answered, each
 
 
 def _spread(items: Sequence[Item]) -> list[Item]:
@@ -444,13 +466,6 @@ def _encoder_time(
         found.append(EncoderTime(training_s=speed.training_s(recipes), query_s=query_s, plan=kept))
     fitting = [one for one in found if one.training_s <= seconds]
     return fitting[0] if fitting else min(found, key=lambda one: one.training_s)
-
-
-def _evenly(items: Sequence[Item], count: int) -> list[Item]:
-    """Rows drawn evenly by length, so that their mean is about that of all."""
-    ordered = sorted(items, key=lambda item: len(item.text))
-    count = min(count, len(ordered))
-    return [ordered[(2 * i + 1) * len(ordered) // (2 * count)] for i in range(count)]
 
 
 def _training(
