@@ -48,7 +48,8 @@ TRIED = 20
 LEAST_EPOCHS = 1.5
 SLACK = 1.5  # a forecast is no better than that; what passes the time by more does not fit
 _LEAST_TIMED, _MOST_TIMED, _TIMED_S, _WARM_UP = 3, 10, 3.0, 1
-_AT_ONCE, _TOGETHER_S = 64, 15.0  # answers written together to time them, and what they may take one by one
+# Answers written together to time them, and what they may take one by one: 8 at once take a third of that.
+_LEAST_AT_ONCE, _AT_ONCE, _TOGETHER_S = 8, 64, 15.0
 _SHARE_TRAINING = 0.27
 _CONCLUDING_S = 10.0  # bootstrap, figures, files
 _SERVED_S = 1.0  # taken for a call to a served model, which is not asked before the run
@@ -403,6 +404,7 @@ def _query_seconds(model: ChatModel, arm: ArmPlan, evalset: Evalset, asking: Ask
     """
     form = asking.task.form()
     answers = Answers(form=form)
+    written = not isinstance(form, Choices)
 
     def requests(items: Sequence[Item]) -> list[ChatRequest]:
         shown = asking.shown(arm, items, model.count_tokens)
@@ -417,14 +419,14 @@ def _query_seconds(model: ChatModel, arm: ArmPlan, evalset: Evalset, asking: Ask
         alone(request)
     taken: list[float] = []
     for request in requests(_spread(evenly(evalset.train, _MOST_TIMED))):
-        if len(taken) >= _LEAST_TIMED and sum(taken) > _TIMED_S:
+        if len(taken) >= (1 if written else _LEAST_TIMED) and sum(taken) > _TIMED_S:
             break
         taken.append(alone(request))
     each = sum(taken) / len(taken)
-    if isinstance(form, Choices):
+    if not written:
         return each, each
     model.forget()
-    together = requests(evenly(evalset.train, max(_LEAST_TIMED, min(_AT_ONCE, int(_TOGETHER_S / each)))))
+    together = requests(evenly(evalset.train, max(_LEAST_AT_ONCE, min(_AT_ONCE, int(_TOGETHER_S / each)))))
     began = time.perf_counter()
     answered = len(list(model.answer(together)))
     return (time.perf_counter() - began) / answered, each
