@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import subprocess
@@ -288,6 +289,7 @@ def _container_gib() -> list[float]:
     return [max(0.0, (limit - used) / 2**30)]
 
 
+@functools.cache
 def _packages() -> dict[str, str]:
     found = {}
     for name in _PACKAGES:

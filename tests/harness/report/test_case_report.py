@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,9 +36,15 @@ DAY = datetime(2026, 11, 20, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script> #panic() *x* \u202e\u05e9 "
 
 
-@pytest.fixture(scope="module")
+@functools.cache
+def advice_on(example: Path) -> Advice:
+    """At the prices of a day; several tests look at each example."""
+    return advise(example, CommandPrices(price_at="2026-11-20"))
+
+
+@pytest.fixture
 def advice() -> Advice:
-    return advise(ROOT / "examples" / "ticket-routing.yaml", CommandPrices(price_at="2026-11-20"))
+    return advice_on(ROOT / "examples" / "ticket-routing.yaml")
 
 
 def advised(advice: Advice) -> Advised:
@@ -97,7 +104,7 @@ def test_what_a_measurement_takes_is_said(advice: Advice) -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
 def test_every_example_has_a_page_with_charts_said_in_words(path: Path) -> None:
-    document = advice_document(advise(path, CommandPrices(price_at="2026-11-20")), DAY, "run")
+    document = advice_document(advice_on(path), DAY, "run")
     assert document.state == "prediction" and document.headline
     charts = [block for block in blocks_of(document) if isinstance(block, Chart)]
     assert charts and all(chart.alt for chart in charts)
@@ -123,7 +130,7 @@ def test_a_hostile_name_changes_nothing_but_itself(advice: Advice, tmp_path: Pat
 
 def test_another_currency_is_the_advices_own_or_the_users(advice: Advice) -> None:
     assert stated_rate(advice) is None
-    brand = advise(ROOT / "examples" / "brand-voice.yaml", CommandPrices(price_at="2026-11-20"))
+    brand = advice_on(ROOT / "examples" / "brand-voice.yaml")
     rate = stated_rate(brand)
     assert rate is not None and rate.code == "EUR"
     branding = Branding(currency=Currency(code="CHF", per_usd=Decimal(2), source="given"))
@@ -192,7 +199,7 @@ def test_how_a_number_was_read_stands_in_the_advice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", EXAMPLES, ids=lambda path: path.stem)
 def test_a_prediction_takes_two_or_three_pages_and_its_middle_ones_are_full(case: Path) -> None:
     pytest.importorskip("typst")
-    found = advice_document(advise(case, CommandPrices(price_at="2026-11-20")), DAY, "run")
+    found = advice_document(advice_on(case), DAY, "run")
     pages = [len(squeezed(page)) for page in streams_of(render_pdf(found))]
     assert 2 <= len(pages) <= 3 and min(pages[:2]) > 900
 
