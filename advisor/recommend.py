@@ -530,7 +530,9 @@ def _cannot_say(what: Do, relax: tuple[tuple[str, str, Option], ...], scores: Op
     if what is Do.CHANGE_THE_CASE:
         why = "No option is expected to keep its limits" if scores.ranked else "Every option is ruled out"
         if relax:
-            said = "; ".join(f"{what} ({field}) would leave {first.value}" for field, what, first in relax)
+            said = "; ".join(
+                f"{what} ({field}) would leave {first.traits.name}" for field, what, first in relax
+            )
             return f"{why}. To relax one limit is enough: {said}."
         return f"{why}, and no single limit relaxed would leave one; see the reasons."
     if scores.unknown_share > 0.9:

@@ -479,7 +479,7 @@ def pair_sentence(pair: PairAnswer, done: AdviceRecommendation) -> str:
             sentence = "only a measurement can tell; the description does not separate them"
         case AdvisedAnswer.NEITHER:
             sentence = "neither; both are ruled out"
-    both = pair.combine and pair.answer is not AdvisedAnswer.NEITHER
+    both = pair.combine and pair.answer is not AdvisedAnswer.NEITHER and done.what is not Do.CHANGE_THE_CASE
     return f"{sentence}.{' Fine-tuning on top of RAG may beat both.' if both else ''}"
 
 
@@ -491,6 +491,8 @@ def _of_two(pair: PairAnswer, done: AdviceRecommendation) -> str:
             AdvisedAnswer.TUNE if pair.answer is AdvisedAnswer.RETRIEVE else AdvisedAnswer.RETRIEVE
         ]
         why = f"{other} is ruled out: {pair.vetoes[0].reason}"
+        if done.what is Do.CHANGE_THE_CASE:
+            return f"neither keeps the limits as they stand; {why}"
     first = done.options[0].value if len(done.options) == 1 else None
     if first == pair.answer.value or done.what is Do.MEASURE:
         return f"{side}; {why}"

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from advisor.advice import AdvisedAnswer, Contribution, Veto
-from advisor.case import AnswerKind, UseCase, facts_needed, must_self_host, prompts_own_model
+from advisor.case import (
+    AnswerKind,
+    UseCase,
+    facts_needed,
+    measured_of,
+    must_self_host,
+    prompts_own_model,
+)
 from advisor.options import ADVISED, Option
 from advisor.rubric.factors import Measured, measure
 from advisor.rubric.rubric import LIKELY, ConfidenceBand, Rubric, VetoRules, points
@@ -56,7 +63,10 @@ def search_finds_nothing(case: UseCase, rules: VetoRules) -> Found:
 
 
 def closed_labels_only(case: UseCase, rules: VetoRules) -> Found:
-    """A linear model chooses among labels; similar rows and an encoder give the fields of a text as well."""
+    """A linear model chooses among labels; similar rows and an encoder give the fields of a text as well.
+
+    What answers questions without a model is the best sentence of the documents, which runs compare with.
+    """
     if case.task in (None, AnswerKind.CLASSIFICATION):
         return {}
     assert case.task is not None
@@ -64,6 +74,13 @@ def closed_labels_only(case: UseCase, rules: VetoRules) -> Found:
     found = {Option.LINEAR: why}
     if case.task is not AnswerKind.EXTRACTION:
         found |= dict.fromkeys((Option.NEIGHBOURS, Option.ENCODER), why)
+    if case.task is AnswerKind.QUESTION_ANSWERING:
+        known = measured_of(case, Option.NEIGHBOURS)
+        how = "" if known is None else f", and was measured: {100 * known[0]:.3g} % right"
+        found[Option.NEIGHBOURS] = (
+            "for questions it is the best sentence of the documents, a baseline that a run measures beside "
+            f"the others{how}"
+        )
     return found
 
 

@@ -149,3 +149,19 @@ def test_a_slower_machine_serves_less() -> None:
     )
     hours = [next(line.quantity for line in o.monthly if line.name == "machines") for o in (t4, l4)]
     assert hours[0] > hours[1]
+
+
+def test_where_nothing_keeps_a_limit_no_side_of_the_question_is_named():
+    """A tuned model was named for 5 ms though it takes 150, as only RAG was ruled out before any figure."""
+    case = build_case({"name": "x", "task": "question answering", "needs_facts": "yes", "p95_ms": 5})
+    text = " ".join(advice_text(recommend(case, basis()), verbose=False).split())
+    assert "RAG or fine-tuning? Neither keeps the limits as they stand; RAG is ruled out" in text
+    assert "may beat both" not in text
+
+
+def test_the_best_sentence_of_the_documents_is_called_what_it_is():
+    asked = {"name": "x", "task": "question answering", "needs_facts": "yes"}
+    measured = {"measured": [{"option": "neighbours", "accuracy": 0.85, "items": 200}]}
+    for case, words in ((asked, ""), (asked | measured, ", and was measured: 85 % right")):
+        text = " ".join(advice_text(recommend(build_case(case), basis()), verbose=False).split())
+        assert f"a baseline that a run measures beside the others{words} linear:" in text
