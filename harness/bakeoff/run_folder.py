@@ -38,7 +38,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -512,13 +512,12 @@ def create_run(
     Raises:
         StoreError: if the folder cannot be written.
     """
-    run_id = f"{now:%Y%m%d-%H%M%S}-{plan.digest[:6]}"
-    folder = RunFolder(root=runs / run_id)
+    folder = RunFolder(root=runs / f"{now:%Y%m%d-%H%M%S}-{plan.digest[:6]}")
     try:
         folder.root.mkdir(parents=True, exist_ok=False)
         folder.artefacts.mkdir()
-    except FileExistsError as error:
-        raise StoreError(f"Run {run_id} exists already.", run=folder.command("resume")) from error
+    except FileExistsError:  # the plan was started in this very second: the next one names this run
+        return create_run(runs, plan, now + timedelta(seconds=1), homes)
     except OSError as error:
         raise StoreError(
             f"No run folder can be made in {runs}: {error.strerror}.",
@@ -527,7 +526,7 @@ def create_run(
         ) from error
     write_atomically(folder.root / "plan.yaml", dump_plan(plan))
     absolute = tuple(dict.fromkeys(str(home.absolute()) for home in homes))
-    lock = Lock(run_id=run_id, plan_digest=plan.digest, locked_at=now, homes=absolute)
+    lock = Lock(run_id=folder.run_id, plan_digest=plan.digest, locked_at=now, homes=absolute)
     write_atomically(folder.root / "lock.json", encode(lock) + "\n")
     return folder
 

@@ -57,6 +57,14 @@ def complete(folder: RunFolder) -> None:
     folder.write_manifest(finished_at=NOW, wall_s=1.0, environment=describe_environment(NOW))
 
 
+def test_a_plan_started_twice_in_one_second_has_two_runs(tmp_path: Path) -> None:
+    first, second = (create_run(tmp_path / "runs", plan(), NOW) for _ in range(2))
+    assert first.run_id < second.run_id and {one.run_id for one in list_runs(tmp_path / "runs")} == {
+        first.run_id,
+        second.run_id,
+    }
+
+
 def test_the_plan_is_locked_when_the_folder_is_made(tmp_path: Path) -> None:
     folder = create_run(tmp_path / "runs", plan(), NOW)
     assert folder.run_id == f"20261123-120000-{plan().digest[:6]}"
@@ -273,9 +281,3 @@ def test_a_plan_locked_before_a_key_was_known_stays_that_plan(tmp_path: Path) ->
     (folder.root / "plan.yaml").write_text(yaml.safe_dump(raw | {"seed": 18}))
     with pytest.raises(StoreError, match="changed after it was locked"):
         folder.plan()
-
-
-def test_the_same_second_and_plan_is_the_same_run(tmp_path: Path) -> None:
-    create_run(tmp_path, plan(), NOW)
-    with pytest.raises(StoreError, match="harness resume"):
-        create_run(tmp_path, plan(), NOW)
