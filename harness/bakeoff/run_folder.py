@@ -506,18 +506,22 @@ def create_run(
 ) -> RunFolder:
     """Make a run folder and lock the plan in it, before any data is read.
 
+    The run is named after a second of its own, so names stand in the order of the starts.
+
     Args:
         homes: folders that relative paths of the plan's data start from, in the order they are tried.
 
     Raises:
         StoreError: if the folder cannot be written.
     """
-    folder = RunFolder(root=runs / f"{now:%Y%m%d-%H%M%S}-{plan.digest[:6]}")
+    second = now
+    while any(runs.glob(f"{second:%Y%m%d-%H%M%S}-*")):
+        second += timedelta(seconds=1)
+    folder = RunFolder(root=runs / f"{second:%Y%m%d-%H%M%S}-{plan.digest[:6]}")
     try:
-        folder.root.mkdir(parents=True, exist_ok=False)
-        folder.artefacts.mkdir()
-    except FileExistsError:  # the plan was started in this very second: the next one names this run
-        return create_run(runs, plan, now + timedelta(seconds=1), homes)
+        folder.artefacts.mkdir(parents=True, exist_ok=False)
+    except FileExistsError:  # another start took the name just now
+        return create_run(runs, plan, now, homes)
     except OSError as error:
         raise StoreError(
             f"No run folder can be made in {runs}: {error.strerror}.",

@@ -133,8 +133,7 @@ def _month_row(c: ReportContext, found: ArmForecast) -> Row:
 
 
 def _month_cells(c: ReportContext, found: ArmForecast) -> tuple[Cell, ...]:
-    calls = next((part.amount.usd for part in found.month if part.group == "calls and machines"), None)
-    cent = _CENT / c.currency.per_usd
+    calls = next((part.amount for part in found.month if part.group == "calls and machines"), None)
     months = UNKNOWN if found.saving_usd_per_month.usd is None else "never"
     if found.payback_months is not None:
         late = found.payback_months > c.results.outlook.business.horizon_months
@@ -142,12 +141,19 @@ def _month_cells(c: ReportContext, found: ArmForecast) -> tuple[Cell, ...]:
         months += " (too late)" if late else ""
     return cells(
         c.title(found.arm),
-        c.money(calls) if calls is None or calls >= cent else f"<{c.money(cent)}",
+        UNKNOWN if calls is None else _part_of_month(c, calls),
         Cell(text=c.marked(found.month_usd), detail=c.range(found.month_usd)),
         c.marked(found.saving_usd_per_month),
         Cell(text=c.money(found.once_usd.usd), detail=c.range(found.once_usd)),
         months,
     )
+
+
+def _part_of_month(c: ReportContext, amount: Money) -> str:
+    """What one group costs a month; under a cent only the bound is shown."""
+    cent = _CENT / c.currency.per_usd
+    small = amount.usd is not None and 0 < amount.usd < cent
+    return f"<{c.money(cent)}" if small else c.marked(amount)
 
 
 def month_parts_section(c: ReportContext) -> Section:
@@ -157,7 +163,7 @@ def month_parts_section(c: ReportContext) -> Section:
     rows = []
     for found in arms:
         parts = {part.group: part.amount for part in found.month}
-        texts = [c.marked(parts[group]) if group in parts else MISSING for group in groups]
+        texts = [_part_of_month(c, parts[group]) if group in parts else MISSING for group in groups]
         rows.append(row(c.title(found.arm), *texts, c.marked(found.month_usd)))
     heads = (("option", ""), *(_two(group) for group in groups), ("a month,", "all in"))
     table = Table(columns=columns(*heads), rows=tuple(rows))
