@@ -86,41 +86,32 @@ class Arm(Protocol):
     @property
     def id(self) -> ArmId:
         """The arm's name."""
-        ...
 
     @property
     def identity(self) -> ModelIdentity | None:
         """The language model behind it, None where there is none."""
-        ...
 
     @property
     def config(self) -> Mapping[str, object]:
         """Everything that decides the arm's answers, known before `fit`, as plain JSON values."""
-        ...
 
     def fit(self, material: Material, stored: Fitted | None) -> Fitted:
         """Settle everything on train and dev; `stored` is an earlier result of the same to reuse."""
-        ...
 
     def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
         """Answer items for throughput, in any order."""
-        ...
 
     def predict_one(self, item: Item) -> Outcome:
         """Answer one item alone, as a user's query would be."""
-        ...
 
     def explain(self, item: Item) -> Explained:
         """The messages and neighbours of one item."""
-        ...
 
     def refresh(self) -> None:
         """Forget what earlier queries left in memory, so that the next answers do not depend on them."""
-        ...
 
     def close(self) -> None:
         """Free what the arm holds."""
-        ...
 
 
 class WithoutLanguageModel:
@@ -149,7 +140,6 @@ class AnswersOutOfFold(Protocol):
 
     def out_of_fold(self, material: Material) -> Iterator[Outcome]:
         """Answer the training rows, each by what was fitted without it, as `fit` settled it."""
-        ...
 
 
 def folds(items: Sequence[Item], seed: int) -> Iterator[tuple[list[Item], list[Item]]]:

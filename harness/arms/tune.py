@@ -37,22 +37,18 @@ class Tuner(Protocol):
     @property
     def identity(self) -> ModelIdentity:
         """The base model."""
-        ...
 
     @property
     def config(self) -> Mapping[str, object]:
         """Everything that decides the training run, seed included."""
-        ...
 
     def tune(
         self, train: Sequence[Conversation], dev: Sequence[Conversation], say: Say
     ) -> Artefact | HostedModel:
         """Train, or go on with a stopped training; returns what is scored, and shipped where it lies here."""
-        ...
 
     def open(self, artefact: Artefact | HostedModel) -> ChatModel:
         """Open the artefact for answering."""
-        ...
 
 
 Rows = tuple[Sequence[Item], Sequence[Item]]
@@ -65,19 +61,15 @@ class Shows(Protocol):
     @property
     def facts(self) -> Mapping[str, object]:
         """Everything that decides what is shown."""
-        ...
 
     def prepare(self, rows: Rows, stored: Fitted | None) -> Mapping[str, str]:
         """Take train, and what was chosen on dev before or choose it now; what was chosen."""
-        ...
 
     def taught(self, task: Task, items: Sequence[Item], *, training: bool) -> list[Conversation]:
         """What is shown with items to learn from, and what is right then; others are only watched."""
-        ...
 
     def asked(self, task: Task, items: Sequence[Item]) -> list[Explained]:
         """What is shown with items to answer."""
-        ...
 
 
 class Examples:

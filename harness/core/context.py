@@ -21,23 +21,18 @@ class Progress(Protocol):
 
     def stage(self, title: str, total: int | None) -> None:
         """A new stage begins; `total` steps, None when not known."""
-        ...
 
     def advance(self, steps: int) -> None:
         """So many steps of the stage are done."""
-        ...
 
     def note(self, line: str) -> None:
         """One line about what is going on in the stage."""
-        ...
 
     def waiting(self, line: str) -> None:
         """Why nothing moves, or what changed on the way; always shown, from any thread."""
-        ...
 
     def close(self) -> None:
         """Nothing more comes."""
-        ...
 
 
 class Quiet:
@@ -69,11 +64,9 @@ class Watch(Protocol):
 
     def over(self) -> None:
         """What is timed is over; this process may go on."""
-        ...
 
     def finish(self) -> MachineUse:
         """What was seen."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

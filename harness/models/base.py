@@ -80,32 +80,26 @@ class ChatModel(Protocol):
     @property
     def identity(self) -> ModelIdentity:
         """Which model this is."""
-        ...
 
     def answer(self, requests: Sequence[ChatRequest]) -> Iterator[ChatReply | Failure]:
         """Answer all requests for throughput (batched or concurrent), each exactly once, in any order.
 
         Same requests in the same order give the same replies on a local model.
         """
-        ...
 
     def answer_one(self, request: ChatRequest) -> ChatReply | Failure:
         """Answer one request alone, as a user's query would be; for latency."""
-        ...
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of the messages as sent, chat template included."""
-        ...
 
     def forget(self) -> None:
         """Drop whatever earlier requests left in memory (a kept prompt prefix), so that the next replies
         do not depend on them. Nothing to do for a served model.
         """
-        ...
 
     def close(self) -> None:
         """Free memory and connections; the model cannot be used afterwards."""
-        ...
 
 
 @runtime_checkable
@@ -125,15 +119,12 @@ class RankingModel(Protocol):
     @property
     def identity(self) -> ModelIdentity:
         """Which model this is."""
-        ...
 
     def rank(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[tuple[float, ...]]:
         """The score of each text of each query, in the texts' order; the higher the better."""
-        ...
 
     def usage_of(self, query: str) -> Usage | None:
         """What ranking for a query used of a service, the last time; None where none was asked."""
-        ...
 
 
 class EmbeddingModel(Protocol):
@@ -142,12 +133,10 @@ class EmbeddingModel(Protocol):
     @property
     def identity(self) -> ModelIdentity:
         """Which model this is."""
-        ...
 
     @property
     def languages(self) -> tuple[str, ...]:
         """The languages it reads, as ISO 639-1 codes; () where it does not say."""
-        ...
 
     def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         """Embed texts into an (n, d) float32 array of L2-normalised rows.
@@ -155,12 +144,9 @@ class EmbeddingModel(Protocol):
         Args:
             queries: they are questions and not what is to be found; some models make a difference.
         """
-        ...
 
     def usage_of(self, text: str, *, query: bool = True) -> Usage | None:
         """What embedding this text used of a service; None where none was asked: it ran in this process."""
-        ...
 
     def close(self) -> None:
         """Close what is open beyond this process's memory; nothing can be embedded afterwards."""
-        ...

@@ -29,22 +29,18 @@ class Task(Protocol):
     @property
     def kind(self) -> TaskKind:
         """Which kind it is."""
-        ...
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """What answers are measured by, the primary metric first."""
-        ...
 
     @property
     def choices(self) -> tuple[str, ...]:
         """The targets of a closed set, in the order in which scores are stored; () where it is open."""
-        ...
 
     @property
     def guides(self) -> tuple[Guide, ...]:
         """What a prompt with examples can say of the answers: what differs in nothing stands here once."""
-        ...
 
     def read_target(self, cells: Sequence[str]) -> Target | None:
         """The target of a row from the cells that hold it, None where they are empty.
@@ -52,15 +48,12 @@ class Task(Protocol):
         Raises:
             ValueError: what is wrong with them, as a phrase.
         """
-        ...
 
     def stratum(self, item: Item) -> str:
         """Rows of one stratum are spread evenly over the splits."""
-        ...
 
     def settings(self, option: Option) -> Mapping[str, object]:
         """What of the task decides an option's answers, as plain JSON values: part of journal keys."""
-        ...
 
     def messages(
         self, option: Option, item: Item, shown: Sequence[Item] = (), guide: Guide = Guide.DEFINITIONS
@@ -74,7 +67,6 @@ class Task(Protocol):
         Raises:
             ValueError: for an option that calls no language model.
         """
-        ...
 
     def form(self, among: Sequence[Item] | None = None) -> AnswerForm:
         """What a model's answer is held to.
@@ -85,15 +77,12 @@ class Task(Protocol):
         Raises:
             DataError: if what may be answered cannot be told apart by a language model.
         """
-        ...
 
     def target_text(self, target: Target) -> str:
         """What a model has to write for a target: what a tuned one learns, and what examples show."""
-        ...
 
     def parse(self, text: str) -> Target | None:
         """The answer that a text gives, None if it gives none."""
-        ...
 
     def score(self, item: Item, text: str | None, hits: Sequence[Neighbour] = ()) -> Score:
         """How good an answer is; None is no answer at all, which is right nowhere.
@@ -101,15 +90,12 @@ class Task(Protocol):
         Args:
             hits: what was shown with the item, the nearest first.
         """
-        ...
 
     def others(self, test: Scored, how: Measuring) -> tuple[Estimate, ...]:
         """The metrics beside the primary one, over all items."""
-        ...
 
     def breakdown(self, dev: Scored, test: Scored, how: Measuring) -> Breakdown:
         """What lies behind the primary metric."""
-        ...
 
     def combine(self, rows: Sequence[Item], weights: Sequence[float], item: Item | None = None) -> Combined:
         """The answer that rows give together, each with its weight: the most frequent one, part by part.
@@ -117,7 +103,6 @@ class Task(Protocol):
         Args:
             item: what is to be answered; what of an open set does not stand in its text is left out.
         """
-        ...
 
 
 def primary(task: Task) -> Metric:
@@ -130,7 +115,6 @@ class ReadsPassages(Task, Protocol):
 
     def reading(self, item: Item, passages: Sequence[Passage]) -> tuple[Message, ...]:
         """What a language model is sent about an item with passages, the nearest first."""
-        ...
 
     def extracted(self, sentence: str | None, place: int = 1) -> str:
         """The answer of somebody who reads one sentence out, as a model would write it.
@@ -139,4 +123,3 @@ class ReadsPassages(Task, Protocol):
             sentence: None where none of them answers.
             place: which of the passages it stands in, the nearest is 1.
         """
-        ...

@@ -43,19 +43,15 @@ class Log(Protocol):
 
     def sent(self, model: str, most_in: int, most_out: int) -> int:
         """A call is about to be sent; returns its number."""
-        ...
 
     def answered(self, number: int, usage: Usage) -> None:
         """A call reported what it used."""
-        ...
 
     def not_billed(self, number: int) -> None:
         """A call was certainly not billed."""
-        ...
 
     def close(self) -> None:
         """Write down what was reported last."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

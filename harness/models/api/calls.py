@@ -314,7 +314,6 @@ class Request(Protocol):
     @property
     def item_id(self) -> str:
         """What it is about."""
-        ...
 
 
 class Received(Protocol):
@@ -323,17 +322,14 @@ class Received(Protocol):
     @property
     def usage(self) -> Usage:
         """The tokens it reports."""
-        ...
 
     @property
     def served_by(self) -> str:
         """What the provider says answered, '' when it does not say."""
-        ...
 
     @property
     def pause_s(self) -> float | None:
         """How long no further call should begin, by the limits that came with the answer."""
-        ...
 
 
 Asked_contra = TypeVar("Asked_contra", bound=Request, contravariant=True)
@@ -347,15 +343,12 @@ class Caller(Protocol[Asked_contra, Received_co]):
         self, request: Asked_contra, route: Route, form: Form, now: datetime
     ) -> Received_co | Fault:
         """Make one call. Every failure of it comes back as a `Fault`; cancellation passes through."""
-        ...
 
     def most_tokens(self, request: Asked_contra, form: Form) -> tuple[int, int]:
         """The most tokens of a call, in and out."""
-        ...
 
     async def close(self) -> None:
         """Close connections, on the event loop that made them."""
-        ...
 
 
 class ChatCaller(Caller[ChatRequest, ReceivedAnswer], Protocol):
@@ -363,7 +356,6 @@ class ChatCaller(Caller[ChatRequest, ReceivedAnswer], Protocol):
 
     async def body(self, request: ChatRequest, route: Route, form: Form) -> bytes:
         """The body that a call would send; nothing is sent."""
-        ...
 
 
 class LitellmCaller:

@@ -16,11 +16,9 @@ class TuningApi(Protocol):
 
     def upload(self, name: str, content: bytes) -> str:
         """Upload a file of conversations; returns what a job names it by."""
-        ...
 
     def quote(self, request: JobRequest) -> TuningQuote | None:
         """What the provider says the job will cost; None where it does not say before it begins."""
-        ...
 
     def create(self, request: JobRequest) -> TuningJob:
         """Make the job.
@@ -28,19 +26,15 @@ class TuningApi(Protocol):
         Raises:
             Unsure: no answer came, so that it may be there or not.
         """
-        ...
 
     def find(self, request: JobRequest) -> TuningJob | None:
         """The job that was made by this request before; None where there is none."""
-        ...
 
     def get(self, job: str) -> TuningJob:
         """How far it is."""
-        ...
 
     def start(self, job: str) -> TuningJob:
         """Begin a job that waits to be told to."""
-        ...
 
 
 def written(rows: Sequence[Conversation]) -> bytes:

@@ -108,15 +108,12 @@ class Answerer(Protocol):
     @property
     def identity(self) -> ModelIdentity:
         """Which model this is."""
-        ...
 
     def answer_one(self, request: ChatRequest) -> ChatReply | Failure:
         """Answer one request."""
-        ...
 
     def close(self) -> None:
         """Free what it holds."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,11 +300,9 @@ class Classifier(Protocol):
     @property
     def labels(self) -> tuple[str, ...]:
         """The closed set, in the order of the distribution."""
-        ...
 
     def logprobs(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Log-probability of each label, a row a text."""
-        ...
 
 
 class ClassifierAnswerer:
@@ -351,7 +346,6 @@ class Reader(Protocol):
 
     def answers(self, texts: Sequence[str]) -> list[str]:
         """The fields that each text states."""
-        ...
 
 
 class FieldAnswerer:

@@ -68,15 +68,12 @@ class BatchService(Protocol):
 
     def submit(self, lines: Sequence[BatchLine]) -> str:
         """Hand in a batch; returns its id."""
-        ...
 
     def state(self, batch: str) -> State:
         """Look how far it is."""
-        ...
 
     def results(self, batch: str) -> Iterator[Result]:
         """What an ended batch brought."""
-        ...
 
 
 class Unreachable(Exception):
