@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any, Protocol
+from typing import Any
 
 from harness.core.records import Conversation
+from harness.models.tuning_api.http import ProviderCalls
 from harness.models.tuning_api.records import JobRequest, TuningJob, TuningQuote, TuningState
 
 
-class TuningApi(Protocol):
-    """One provider's interface. Every method raises a `UserError` in the provider's words."""
+class TuningApi(ABC):
+    """One provider's interface: files with an id, and jobs in a list, which begin by themselves.
 
-    def upload(self, name: str, content: bytes) -> str:
-        """Upload a file of conversations; returns what a job names it by."""
+    Every method raises a `UserError` in the provider's words.
 
-    def quote(self, request: JobRequest) -> TuningQuote | None:
-        """What the provider says the job will cost; None where it does not say before it begins."""
+    Attributes:
+        jobs: where they are; page: how many are asked for; listed: the field that holds them.
+    """
 
+    jobs = "/fine_tuning/jobs"
+    page: Mapping[str, str] = {}
+    listed = "data"
+
+    def __init__(self, door: ProviderCalls) -> None:
+        """Nothing is asked yet."""
+        self._door = door
+
+    @abstractmethod
+    def read(self, body: Mapping[str, Any]) -> TuningJob:
+        """A job, out of the provider's words."""
+
+    @abstractmethod
     def create(self, request: JobRequest) -> TuningJob:
         """Make the job.
 
@@ -27,14 +43,29 @@ class TuningApi(Protocol):
             Unsure: no answer came, so that it may be there or not.
         """
 
+    def upload(self, name: str, content: bytes) -> str:
+        """Upload a file of conversations; returns what a job names it by."""
+        return text_in(self._door.upload("/files", (name, content), {"purpose": "fine-tune"}), "id")
+
+    def quote(self, request: JobRequest) -> TuningQuote | None:
+        """What the provider says the job will cost; None where it does not say before it begins."""
+        return None
+
     def find(self, request: JobRequest) -> TuningJob | None:
-        """The job that was made by this request before; None where there is none."""
+        """The job that was made by this request before, by its training file, which no other job has."""
+        found = map(self.read, self._door.get(self.jobs, self.page).get(self.listed) or [])
+        return next((job for job in found if job.training == request.training), None)
 
     def get(self, job: str) -> TuningJob:
         """How far it is."""
+        return self.read(self._door.get(f"{self.jobs}/{urllib.parse.quote(job, safe='')}"))
 
     def start(self, job: str) -> TuningJob:
         """Begin a job that waits to be told to."""
+        return self.get(job)
+
+    def _made(self, body: Mapping[str, Any], query: Mapping[str, str] | None = None) -> TuningJob:
+        return self.read(self._door.send(self.jobs, body, query=query, once=True))
 
 
 def written(rows: Sequence[Conversation]) -> bytes:

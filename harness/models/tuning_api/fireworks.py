@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.core.errors import ModelUnavailable
-from harness.models.tuning_api.base import state_of, text_in, whole_in
+from harness.models.tuning_api.base import TuningApi, state_of, text_in, whole_in
 from harness.models.tuning_api.http import ProviderCalls
-from harness.models.tuning_api.records import JobRequest, TuningJob, TuningQuote, TuningState
+from harness.models.tuning_api.records import JobRequest, TuningJob, TuningState
 
 ACCOUNT = "FIREWORKS_ACCOUNT_ID"
 _STATES = {
@@ -29,8 +29,11 @@ _STATES = {
 }
 
 
-class FireworksTuning:
+class FireworksTuning(TuningApi):
     """Low-rank adapters by supervised tuning."""
+
+    page: Mapping[str, str] = {"pageSize": "200"}
+    listed = "supervisedFineTuningJobs"
 
     def __init__(self, door: ProviderCalls, account: str) -> None:
         """Nothing is asked yet.
@@ -44,8 +47,9 @@ class FireworksTuning:
                 got=f"{ACCOUNT} not set",
                 run=f"export {ACCOUNT}=...   # as the account's settings show it",
             )
-        self._door = door
+        super().__init__(door)
         self._account = f"/accounts/{urllib.parse.quote(account, safe='')}"
+        self.jobs = f"{self._account}/supervisedFineTuningJobs"
 
     def upload(self, name: str, content: bytes) -> str:
         """Make a dataset and upload its file."""
@@ -55,10 +59,6 @@ class FireworksTuning:
         self._door.send(f"{self._account}/datasets", body)
         self._door.upload(f"{self._account}/datasets/{dataset}:upload", (name, content), {})
         return f"{self._account.removeprefix('/')}/datasets/{dataset}"
-
-    def quote(self, request: JobRequest) -> TuningQuote | None:
-        """Fireworks says nothing beforehand."""
-        return None
 
     def create(self, request: JobRequest) -> TuningJob:
         """Make the job."""
@@ -71,37 +71,19 @@ class FireworksTuning:
         }
         if request.validation:
             body["evaluationDataset"] = request.validation
-        query = {"supervisedFineTuningJobId": request.name}
-        return _job(self._door.send(self._jobs, body, query=query, once=True))
+        return self._made(body, {"supervisedFineTuningJobId": request.name})
 
-    def find(self, request: JobRequest) -> TuningJob | None:
-        """By its name."""
-        listed = self._door.get(self._jobs, {"pageSize": "200"}).get("supervisedFineTuningJobs") or []
-        return next((job for job in map(_job, listed) if job.training == request.training), None)
-
-    def get(self, job: str) -> TuningJob:
-        """How far it is."""
-        return _job(self._door.get(f"{self._jobs}/{urllib.parse.quote(job, safe='')}"))
-
-    def start(self, job: str) -> TuningJob:
-        """It begins by itself."""
-        return self.get(job)
-
-    @property
-    def _jobs(self) -> str:
-        return f"{self._account}/supervisedFineTuningJobs"
-
-
-def _job(body: Mapping[str, Any]) -> TuningJob:
-    told, status = text_in(body, "state"), body.get("status")
-    state = state_of(told, _STATES)
-    progress = body.get("jobProgress")
-    return TuningJob(
-        id=text_in(body, "name").rpartition("/")[2],
-        state=state,
-        told=told,
-        model=text_in(body, "outputModel") if state is TuningState.DONE else "",
-        trained_tokens=whole_in(progress, "inputTokens") if isinstance(progress, dict) else None,
-        why=text_in(status, "message") if state.ended and isinstance(status, dict) else "",
-        training=text_in(body, "dataset"),
-    )
+    def read(self, body: Mapping[str, Any]) -> TuningJob:
+        """A job, out of its words."""
+        told, status = text_in(body, "state"), body.get("status")
+        state = state_of(told, _STATES)
+        progress = body.get("jobProgress")
+        return TuningJob(
+            id=text_in(body, "name").rpartition("/")[2],
+            state=state,
+            told=told,
+            model=text_in(body, "outputModel") if state is TuningState.DONE else "",
+            trained_tokens=whole_in(progress, "inputTokens") if isinstance(progress, dict) else None,
+            why=text_in(status, "message") if state.ended and isinstance(status, dict) else "",
+            training=text_in(body, "dataset"),
+        )

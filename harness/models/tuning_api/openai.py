@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.models.tuning_api.base import state_of, text_in, whole_in
-from harness.models.tuning_api.http import ProviderCalls
-from harness.models.tuning_api.records import JobRequest, TuningJob, TuningQuote, TuningState
+from harness.models.tuning_api.base import TuningApi, state_of, text_in, whole_in
+from harness.models.tuning_api.records import JobRequest, TuningJob, TuningState
 
 _STATES = {
     "validating_files": TuningState.WAITING,
@@ -18,23 +17,12 @@ _STATES = {
     "failed": TuningState.FAILED,
     "cancelled": TuningState.CANCELLED,
 }
-_JOBS = "/fine_tuning/jobs"
 
 
-class OpenaiTuning:
+class OpenaiTuning(TuningApi):
     """Supervised tuning; the job begins once its files were looked at."""
 
-    def __init__(self, door: ProviderCalls) -> None:
-        """Nothing is asked yet."""
-        self._door = door
-
-    def upload(self, name: str, content: bytes) -> str:
-        """Upload a file."""
-        return text_in(self._door.upload("/files", (name, content), {"purpose": "fine-tune"}), "id")
-
-    def quote(self, request: JobRequest) -> TuningQuote | None:
-        """OpenAI says nothing beforehand."""
-        return None
+    page: Mapping[str, str] = {"limit": "100"}
 
     def create(self, request: JobRequest) -> TuningJob:
         """Make the job."""
@@ -47,31 +35,18 @@ class OpenaiTuning:
         }
         if request.validation:
             body["validation_file"] = request.validation
-        return _job(self._door.send(_JOBS, body, once=True))
+        return self._made(body)
 
-    def find(self, request: JobRequest) -> TuningJob | None:
-        """By its training file, which no other job has."""
-        listed = self._door.get(_JOBS, {"limit": "100"}).get("data") or []
-        return next((job for job in map(_job, listed) if job.training == request.training), None)
-
-    def get(self, job: str) -> TuningJob:
-        """How far it is."""
-        return _job(self._door.get(f"{_JOBS}/{job}"))
-
-    def start(self, job: str) -> TuningJob:
-        """It begins by itself."""
-        return self.get(job)
-
-
-def _job(body: Mapping[str, Any]) -> TuningJob:
-    told = text_in(body, "status")
-    error = body.get("error")
-    return TuningJob(
-        id=text_in(body, "id"),
-        state=state_of(told, _STATES),
-        told=told,
-        model=text_in(body, "fine_tuned_model"),
-        trained_tokens=whole_in(body, "trained_tokens"),
-        why=text_in(error, "message", "code") if isinstance(error, dict) else "",
-        training=text_in(body, "training_file"),
-    )
+    def read(self, body: Mapping[str, Any]) -> TuningJob:
+        """A job, out of its words."""
+        told = text_in(body, "status")
+        error = body.get("error")
+        return TuningJob(
+            id=text_in(body, "id"),
+            state=state_of(told, _STATES),
+            told=told,
+            model=text_in(body, "fine_tuned_model"),
+            trained_tokens=whole_in(body, "trained_tokens"),
+            why=text_in(error, "message", "code") if isinstance(error, dict) else "",
+            training=text_in(body, "training_file"),
+        )

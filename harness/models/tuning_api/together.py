@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.models.tuning_api.base import amount_in, state_of, text_in, whole_in
-from harness.models.tuning_api.http import ProviderCalls
+from harness.models.tuning_api.base import TuningApi, amount_in, state_of, text_in, whole_in
 from harness.models.tuning_api.records import JobRequest, TuningJob, TuningQuote, TuningState
 
 _STATES = {
@@ -21,15 +20,12 @@ _STATES = {
     "user_error": TuningState.FAILED,
     "cancelled": TuningState.CANCELLED,
 }
-_JOBS = "/fine-tunes"
 
 
-class TogetherTuning:
+class TogetherTuning(TuningApi):
     """Low-rank adapters by supervised tuning."""
 
-    def __init__(self, door: ProviderCalls) -> None:
-        """Nothing is asked yet."""
-        self._door = door
+    jobs = "/fine-tunes"
 
     def upload(self, name: str, content: bytes) -> str:
         """Upload a file."""
@@ -39,7 +35,7 @@ class TogetherTuning:
     def quote(self, request: JobRequest) -> TuningQuote | None:
         """What Together says the job costs, once it has looked at the files."""
         told = self._door.send(
-            f"{_JOBS}/estimate-price", {**_asked(request), "training_type": {"type": "Lora"}}
+            f"{self.jobs}/estimate-price", {**_asked(request), "training_type": {"type": "Lora"}}
         )
         cost = amount_in(told, "estimated_total_price")
         if cost is None or told.get("estimation_available") is False:
@@ -59,20 +55,22 @@ class TogetherTuning:
                 "lora_trainable_modules": "all-linear",
             },
         }
-        return _job(self._door.send(_JOBS, body, once=True))
+        return self._made(body)
 
-    def find(self, request: JobRequest) -> TuningJob | None:
-        """By its training file, which no other job has."""
-        listed = self._door.get(_JOBS).get("data") or []
-        return next((job for job in map(_job, listed) if job.training == request.training), None)
-
-    def get(self, job: str) -> TuningJob:
-        """How far it is."""
-        return _job(self._door.get(f"{_JOBS}/{job}"))
-
-    def start(self, job: str) -> TuningJob:
-        """It begins by itself."""
-        return self.get(job)
+    def read(self, body: Mapping[str, Any]) -> TuningJob:
+        """A job, out of its words."""
+        told = text_in(body, "status")
+        state = state_of(told, _STATES)
+        events = [event for event in body.get("events") or [] if isinstance(event, dict)]
+        return TuningJob(
+            id=text_in(body, "id", "job_id"),
+            state=state,
+            told=told,
+            model=text_in(body, "model_output_name", "output_name") if state is TuningState.DONE else "",
+            trained_tokens=whole_in(body, "token_count"),
+            why=text_in(events[-1], "message") if events and state.ended else "",
+            training=text_in(body, "training_file"),
+        )
 
 
 def _asked(request: JobRequest) -> dict[str, Any]:
@@ -84,18 +82,3 @@ def _asked(request: JobRequest) -> dict[str, Any]:
         "training_method": {"method": "sft", "train_on_inputs": "auto"},
     }
     return body | ({"validation_file": request.validation} if request.validation else {})
-
-
-def _job(body: Mapping[str, Any]) -> TuningJob:
-    told = text_in(body, "status")
-    state = state_of(told, _STATES)
-    events = [event for event in body.get("events") or [] if isinstance(event, dict)]
-    return TuningJob(
-        id=text_in(body, "id", "job_id"),
-        state=state,
-        told=told,
-        model=text_in(body, "model_output_name", "output_name") if state is TuningState.DONE else "",
-        trained_tokens=whole_in(body, "token_count"),
-        why=text_in(events[-1], "message") if events and state.ended else "",
-        training=text_in(body, "training_file"),
-    )
