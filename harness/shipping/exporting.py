@@ -14,13 +14,13 @@ from typing import assert_never
 
 from harness.core.artefacts import EncoderArtefact, LinearArtefact, TaggerArtefact, VoteArtefact
 from harness.core.context import Context
-from harness.core.errors import MissingExtra, StoreError, UsageError, on_disk
+from harness.core.errors import StoreError, UsageError, on_disk
 from harness.core.files import sha256_of
 from harness.core.names import check_name
 from harness.core.records import Artefact
 from harness.core.serial import decode, encode
 from harness.models.local.rendering import Renderer
-from harness.shipping.export.gguf import KINDS, Titles, quantise, write_gguf
+from harness.shipping.export.gguf import K_QUANTS, KINDS, Titles, quantise, quantiser, write_gguf
 from harness.shipping.export.launch_files import (
     Launch,
     adapter_files,
@@ -206,17 +206,9 @@ def _precision(wish: ExportRequest, form: Format) -> str:
             got=wish.precision,
             allowed=", ".join(allowed) if allowed != ("",) else "none; it keeps its own",
         )
-    if form == "gguf" and wish.precision not in ("", "q8_0", "f16", "f32") and not _quantiser():
-        raise MissingExtra(
-            f"{wish.precision} is made by llama.cpp's program llama-quantize, which is not on the PATH.",
-            allowed="q8_0, f16 or f32 without it",
-            run="build or install llama.cpp, then again",
-        )
+    if form == "gguf" and wish.precision in K_QUANTS:
+        quantiser(wish.precision)
     return wish.precision or allowed[0]
-
-
-def _quantiser() -> str | None:
-    return shutil.which("llama-quantize")
 
 
 def _gguf(tuned: Tuned, out: Path, precision: str, name: str) -> None:

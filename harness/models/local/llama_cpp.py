@@ -33,11 +33,20 @@ from typing import Any
 
 from advisor.money.usage import CountedBy, Usage
 from harness.core.errors import ModelUnavailable, needs
-from harness.core.records import Choices, Failure, FailureKind, JsonSchema, Message, ModelIdentity
+from harness.core.records import (
+    AnswerForm,
+    Choices,
+    Failure,
+    FailureKind,
+    FreeText,
+    JsonSchema,
+    Message,
+    ModelIdentity,
+)
 from harness.models.base import ChatReply, ChatRequest
 from harness.models.deciding import file_digest, versions_of
-from harness.models.local.choice_tree import ChoiceTree, Following, choice_tree, label_scores, log_sum
-from harness.models.local.engine_address import ask_json
+from harness.models.local.choice_tree import ChoiceTree, Following, choice_tree
+from harness.models.local.engine_address import ask_json, scored_reply
 from harness.models.local.held_tokens import WRITTEN, json_grammar
 
 _BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
@@ -105,8 +114,7 @@ class _Head:
 
 
 _ROOM = 64  # tokens an answer may take at most
-# How many of the likeliest tokens are asked for: after the prompt, after a label's token, and all there are.
-_FIRST, _NEXT, _ALL = 2000, 500, 10_000_000
+_ALL = 10_000_000  # asks for all tokens there are
 _WAIT_S = 60.0
 
 
@@ -135,7 +143,7 @@ class LlamaAnswerer:
         self._context = context
         self._greedy = greedy
         self._trees: dict[tuple[tuple[str, ...], bool], ChoiceTree] = {}
-        self._end = str(self._get("/props").get("eos_token") or "")
+        self._end = str(self._ask("/props").get("eos_token") or "")
         precision = file.stem.rpartition("-")[2]
         self.identity = ModelIdentity(
             id=model_id,
@@ -149,20 +157,9 @@ class LlamaAnswerer:
         """Answer one request."""
         turns = self._turns(request.messages)
         start = time.perf_counter()
-        if not isinstance(request.form, Choices):
-            return self._written(turns, request, start)
-        found = self._greedily(turns, request) if self._greedy else self._exactly(turns, request)
-        if isinstance(found, Failure):
-            return found
-        text, logprobs, usage = found
-        return ChatReply(
-            item_id=request.item_id,
-            text=text,
-            choice_logprobs=logprobs,
-            usage=usage,
-            queue_s=0.0,
-            model_s=time.perf_counter() - start,
-        )
+        if isinstance(request.form, Choices) and not self._greedy:
+            return self._exactly(turns, request, start)
+        return self._written(turns, request, start)
 
     def answer(self, requests: Sequence[ChatRequest]) -> Iterator[ChatReply | Failure]:
         """Answer all requests, one after the other; what they share at their beginning is read once."""
@@ -181,37 +178,15 @@ class LlamaAnswerer:
         self._server = None
 
     def _exactly(
-        self, turns: list[dict[str, str]], request: ChatRequest
-    ) -> tuple[str, tuple[float, ...], Usage] | Failure:
+        self, turns: list[dict[str, str]], request: ChatRequest, start: float
+    ) -> ChatReply | Failure:
         prompt = self._prompt(turns)
         ids = self._tokens(prompt)
         tree = self._tree(prompt, ids, request)
         if len(ids) + max(tree.lengths) > self._context:
             message = f"prompt and answer take {len(ids) + max(tree.lengths)} tokens, {self._context} fit"
             return Failure(item_id=request.item_id, kind=FailureKind.TOO_LONG, message=message, attempts=0)
-        scores, cached = self._scores(ids, tree)
-        total = log_sum(scores)
-        best = scores.index(max(scores))
-        usage = Usage(
-            input_tokens=len(ids) - cached,
-            cached_tokens=cached,
-            output_tokens=tree.lengths[best],
-            counted_by=CountedBy.TOKENIZER,
-        )
-        return request.choices[best], tuple(score - total for score in scores), usage
-
-    def _scores(self, ids: list[int], tree: ChoiceTree) -> tuple[list[float], int]:
-        """Log-probability of each answer, and how many of the prompt's tokens were in the cache."""
-        cached: list[int] = []
-
-        def ask(node: int, whole: bool) -> Following:
-            path = [tree.tokens[above] for above in reversed(tree.ancestors(node))] if node >= 0 else []
-            count = _ALL if whole else _NEXT if path else _FIRST
-            following, there = self._following([*ids, *path], count)
-            cached.append(there)
-            return following
-
-        return label_scores(tree, ask), cached[0]
+        return scored_reply(request, ids, tree, (self._following, _ALL), start)
 
     def _following(self, ids: list[int], count: int) -> tuple[Following, int]:
         """The `count` likeliest tokens after `ids`, and how many of `ids` were in the cache."""
@@ -247,69 +222,39 @@ class LlamaAnswerer:
             return tuple(both[len(ids) :])
         return tuple(self._tokens(choice + self._end, first=False))
 
-    def _greedily(
-        self, turns: list[dict[str, str]], request: ChatRequest
-    ) -> tuple[str, tuple[float, ...] | None, Usage] | Failure:
-        asked = {
-            "messages": turns,
-            "grammar": grammar(request.choices),
-            "temperature": 0.0,
-            "max_tokens": _ROOM,
-            "logprobs": True,
-            "cache_prompt": True,
-        }
-        found = _read(self._server.handle_chat_completions(asked))
-        choices = found.get("choices") or []
-        text = str(choices[0].get("message", {}).get("content") or "") if choices else ""
-        if text not in request.choices:
-            message = str(found.get("error", {}).get("message", "")) or "the answer is none of the choices"
-            kind = FailureKind.TOO_LONG if "context" in message else FailureKind.BAD_RESPONSE
-            return Failure(item_id=request.item_id, kind=kind, message=message[:200])
-        return text, _own_logprob(found, text, request.choices), _usage(found)
-
     def _written(
         self, turns: list[dict[str, str]], request: ChatRequest, start: float
     ) -> ChatReply | Failure:
         """An answer by the likeliest token at each step."""
-        form = request.form
-        assert not isinstance(form, Choices)
-        asked: dict[str, Any] = {
-            "messages": turns,
-            "temperature": 0.0,
-            "max_tokens": form.max_tokens,
-            "cache_prompt": True,
-        }
-        if isinstance(form, JsonSchema):
-            asked["grammar"] = schema_grammar(form.schema)
+        asked = {"messages": turns, "temperature": 0.0, "cache_prompt": True, **_held(request.form)}
         found = _read(self._server.handle_chat_completions(asked))
         choices = found.get("choices") or []
-        if not choices:
-            message = str(found.get("error", {}).get("message", "")) or "llama.cpp gave no answer"
+        text = str(choices[0].get("message", {}).get("content") or "") if choices else ""
+        if not choices or (request.choices and text not in request.choices):
+            otherwise = "the answer is none of the choices" if request.choices else "llama.cpp gave no answer"
+            message = str(found.get("error", {}).get("message", "")) or otherwise
             kind = FailureKind.TOO_LONG if "context" in message else FailureKind.BAD_RESPONSE
             return Failure(item_id=request.item_id, kind=kind, message=message[:200])
         return ChatReply(
             item_id=request.item_id,
-            text=str(choices[0].get("message", {}).get("content") or ""),
-            choice_logprobs=None,
+            text=text,
+            choice_logprobs=_own_logprob(found, text, request.choices),
             usage=_usage(found),
             queue_s=0.0,
             model_s=time.perf_counter() - start,
-            cut=choices[0].get("finish_reason") == "length",
+            cut=not request.choices and choices[0].get("finish_reason") == "length",
         )
 
     def _turns(self, messages: Sequence[Message]) -> list[dict[str, str]]:
         return [{"role": m.role, "content": inert(m, self._special)} for m in messages]
 
     def _prompt(self, turns: list[dict[str, str]]) -> str:
-        return str(self._post("/apply-template", {"messages": turns})["prompt"])
+        return str(self._ask("/apply-template", {"messages": turns})["prompt"])
 
     def _tokens(self, text: str, *, first: bool = True) -> list[int]:
-        return [int(t) for t in self._post("/tokenize", {"content": text, "add_special": first})["tokens"]]
+        return [int(t) for t in self._ask("/tokenize", {"content": text, "add_special": first})["tokens"]]
 
-    def _get(self, path: str) -> dict[str, Any]:
-        return ask_json("llama.cpp", self._server.listening_address + path, wait_s=_WAIT_S)
-
-    def _post(self, path: str, body: object) -> dict[str, Any]:
+    def _ask(self, path: str, body: object = None) -> dict[str, Any]:
         return ask_json("llama.cpp", self._server.listening_address + path, body, wait_s=_WAIT_S)
 
 
@@ -376,6 +321,17 @@ def _server(file: Path, context: int, threads: int | None) -> Any:
         return xllamacpp.Server(params)
     except (RuntimeError, ValueError) as error:
         raise ModelUnavailable("llama.cpp cannot load this file.", got=f"{file}: {error}") from error
+
+
+def _held(form: AnswerForm) -> dict[str, Any]:
+    """The parameters that hold an answer to its form."""
+    match form:
+        case Choices(answers=answers):
+            return {"grammar": grammar(answers), "max_tokens": _ROOM, "logprobs": True}
+        case JsonSchema(schema=schema, max_tokens=most):
+            return {"grammar": schema_grammar(schema), "max_tokens": most}
+        case FreeText(max_tokens=most):
+            return {"max_tokens": most}
 
 
 def _read(raw: Any) -> dict[str, Any]:

@@ -34,19 +34,7 @@ OwnKind = Literal["f32", "f16", "q8_0"]
 K_QUANTS = ("q2_k", "q3_k_m", "q4_0", "q4_k_m", "q4_k_s", "q5_k_m", "q5_k_s", "q6_k")
 KINDS = (*get_args(OwnKind), *K_QUANTS)
 _FILE_TYPE = {"f32": 0, "f16": 1, "q8_0": 7}  # llama.cpp's names for the whole file
-_LAYER = {
-    "input_layernorm": "attn_norm",
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "post_attention_layernorm": "ffn_norm",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-}
 Stored = dict[str, tuple[Path, tuple[int, ...]]]  # tensor name -> its file and shape
-_WHOLE = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +66,15 @@ def write_gguf(folder: Path, out: Path, kind: OwnKind, titles: Titles) -> None:
     writer = gguf.GGUFWriter(temporary, "llama")
     try:
         _describe(writer, config, kind, titles)
-        _write_words(writer, words)
+        _write_words(writer, words, folder)
         stored = _stored(folder)
         plan = list(_planned(stored, config, kind))
-        for name, shape, quant in plan:
-            _announce(writer, name, shape, quant)
+        for _, called, shape, quant in plan:
+            _announce(writer, called, shape, quant)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
-        for name, _, quant in plan:
+        for name, _, _, quant in plan:
             writer.write_tensor_data(_encoded(_tensor(stored, name, config), quant))
         writer.close()
         temporary.replace(out)
@@ -107,6 +95,20 @@ def quantise(source: Path, out: Path, kind: str) -> None:
     """
     if kind not in K_QUANTS:
         raise UsageError("There is no such GGUF kind.", got=kind, allowed=", ".join(KINDS))
+    done = subprocess.run(
+        [quantiser(kind), str(source), str(out), kind.upper()], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0 or not out.is_file():
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1][:200]
+        raise StoreError("llama-quantize failed.", got=last)
+
+
+def quantiser(kind: str) -> str:
+    """Where llama.cpp's `llama-quantize` is.
+
+    Raises:
+        MissingExtra: if it is not on the PATH.
+    """
     tool = shutil.which("llama-quantize")
     if tool is None:
         raise MissingExtra(
@@ -114,12 +116,7 @@ def quantise(source: Path, out: Path, kind: str) -> None:
             allowed=f"{', '.join(get_args(OwnKind))} without it",
             run="build or install llama.cpp, then again; on macOS: brew install llama.cpp",
         )
-    done = subprocess.run(
-        [tool, str(source), str(out), kind.upper()], capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0 or not out.is_file():
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1][:200]
-        raise StoreError("llama-quantize failed.", got=last)
+    return tool
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -178,38 +175,38 @@ def _describe(writer: Any, config: dict[str, Any], kind: OwnKind, titles: Titles
     writer.add_layer_norm_rms_eps(float(config["rms_norm_eps"]))
 
 
-def _write_words(writer: Any, words: Words) -> None:
+def _write_words(writer: Any, words: Words, folder: Path) -> None:
+    from gguf import SpecialVocab
+
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(words.splitting)
     writer.add_token_list(words.tokens)
     writer.add_token_types(words.types)
-    writer.add_token_merges(words.merges)
-    roles = {
-        "bos": writer.add_bos_token_id,
-        "eos": writer.add_eos_token_id,
-        "unk": writer.add_unk_token_id,
-        "pad": writer.add_pad_token_id,
-    }
-    for role, number in words.special.items():
-        roles[role](number)
-    writer.add_add_bos_token(words.add_bos)
     writer.add_add_space_prefix(False)
-    if words.chat_template:
-        writer.add_chat_template(words.chat_template)
+    special = SpecialVocab(folder, load_merges=True, n_vocab=len(words.tokens))
+    special.add_special_token.setdefault("bos", False)  # for some splittings llama.cpp would put one in front
+    special.add_to_gguf(writer, quiet=True)
 
 
 def _planned(
     stored: Stored, config: dict[str, Any], kind: OwnKind
-) -> Iterator[tuple[str, tuple[int, ...], str]]:
-    """(tensor name in the folder, shape, kind it is stored in), the scaled rotation last."""
+) -> Iterator[tuple[str, str, tuple[int, ...], str]]:
+    """(tensor name in the folder and in the file, shape, kind it is stored in), the scaled rotation last."""
+    import gguf
+
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, int(config["num_hidden_layers"]))
     for name, (_, shape) in sorted(stored.items()):
         if name == "lm_head.weight" and config.get("tie_word_embeddings"):
             continue
-        _gguf_name(name)
+        called = names.get_name(name, try_suffixes=(".weight",))
+        if called is None or not name.endswith(".weight"):
+            raise ModelUnavailable(
+                "A tensor of this model has no place in a GGUF file of the Llama family.", got=name
+            )
         flat = len(shape) == 1
-        yield name, shape, "f32" if flat else "f16" if kind == "q8_0" and shape[-1] % 32 else kind
+        yield name, called, shape, "f32" if flat else "f16" if kind == "q8_0" and shape[-1] % 32 else kind
     if _rotation(config).get("rope_type") == "llama3":
-        yield "rope_freqs", (_head_dim(config) // 2,), "f32"
+        yield "rope_freqs", "rope_freqs.weight", (_head_dim(config) // 2,), "f32"
 
 
 def _stored(folder: Path) -> Stored:
@@ -224,31 +221,17 @@ def _stored(folder: Path) -> Stored:
     return found
 
 
-def _gguf_name(name: str) -> str:
-    stem = name.removesuffix(".weight")
-    if name == "rope_freqs":
-        return "rope_freqs.weight"
-    if stem in _WHOLE and stem != name:
-        return f"{_WHOLE[stem]}.weight"
-    parts = stem.split(".", 3)
-    if len(parts) == 4 and parts[:2] == ["model", "layers"] and parts[3] in _LAYER and stem != name:
-        return f"blk.{parts[2]}.{_LAYER[parts[3]]}.weight"
-    raise ModelUnavailable(
-        "A tensor of this model has no place in a GGUF file of the Llama family.", got=name
-    )
-
-
-def _announce(writer: Any, name: str, shape: tuple[int, ...], quant: str) -> None:
+def _announce(writer: Any, called: str, shape: tuple[int, ...], quant: str) -> None:
     import gguf
     import numpy as np
 
     if quant == "q8_0":
         kind = gguf.GGMLQuantizationType.Q8_0
         size = gguf.quant_shape_to_byte_shape(shape, kind)
-        writer.add_tensor_info(_gguf_name(name), size, np.dtype(np.uint8), int(np.prod(size)), raw_dtype=kind)
+        writer.add_tensor_info(called, size, np.dtype(np.uint8), int(np.prod(size)), raw_dtype=kind)
         return
     dtype = np.dtype(np.float32 if quant == "f32" else np.float16)
-    writer.add_tensor_info(_gguf_name(name), shape, dtype, int(np.prod(shape)) * dtype.itemsize)
+    writer.add_tensor_info(called, shape, dtype, int(np.prod(shape)) * dtype.itemsize)
 
 
 def _encoded(values: Any, quant: str) -> Any:
@@ -309,16 +292,11 @@ class Words:
     Attributes:
         splitting: llama.cpp's name for the rules by which text is split ('smollm', 'llama-bpe', ...).
         types: 1 for an ordinary token, 3 for a control token, 4 for one that was added, 5 for none.
-        special: role ('bos', 'eos', 'unk', 'pad') -> id.
     """
 
     splitting: str
     tokens: tuple[str, ...]
     types: tuple[int, ...]
-    merges: tuple[str, ...]
-    special: dict[str, int]
-    add_bos: bool
-    chat_template: str
 
 
 def read_words(folder: Path, vocabulary: int) -> Words:
@@ -330,8 +308,10 @@ def read_words(folder: Path, vocabulary: int) -> Words:
     Raises:
         ModelUnavailable: if it is of a kind that cannot be written here.
     """
-    raw = _json(folder / "tokenizer.json")
-    config = _json(folder / "tokenizer_config.json")
+    try:
+        raw = read_json(folder / "tokenizer.json", 1 << 27)
+    except (OSError, ValueError) as error:
+        raise _unknown(folder, str(error)[:200]) from error
     model = raw.get("model", {})
     if model.get("type") != "BPE" or model.get("byte_fallback"):
         raise _unknown(folder, f"a {model.get('type')} tokenizer")
@@ -341,21 +321,17 @@ def read_words(folder: Path, vocabulary: int) -> Words:
         by_id[int(added["id"])] = added["content"]
         types[int(added["id"])] = _CONTROL if added["special"] else _USER_DEFINED
     size = max(vocabulary, max(by_id) + 1)
-    ids = {token: number for number, token in by_id.items()}
     return Words(
         splitting=_splitting(raw, folder),
         tokens=tuple(by_id.get(number, f"[PAD{number}]") for number in range(size)),
         types=tuple(types.get(number, _UNUSED) for number in range(size)),
-        merges=tuple(merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]),
-        special=_special(config, ids),
-        add_bos=_adds_bos(raw),
-        chat_template=_template(folder, config),
     )
 
 
 def _splitting(raw: dict[str, Any], folder: Path) -> str:
     """llama.cpp's name for how the tokenizer splits text."""
-    steps = _steps(raw.get("pre_tokenizer") or {})
+    step = raw.get("pre_tokenizer") or {}
+    steps = list(step["pretokenizers"]) if step.get("type") == "Sequence" else [step] if step else []
     kinds = [step["type"] for step in steps]
     if raw.get("normalizer") and kinds != ["Split", "ByteLevel"]:
         raise _unknown(folder, f"a normaliser of type {raw['normalizer'].get('type')}")
@@ -371,49 +347,9 @@ def _splitting(raw: dict[str, Any], folder: Path) -> str:
     raise _unknown(folder, f"text split by {' and '.join(kinds) or 'nothing'}")
 
 
-def _steps(step: dict[str, Any]) -> list[dict[str, Any]]:
-    return list(step["pretokenizers"]) if step.get("type") == "Sequence" else [step] if step else []
-
-
 def _splits(byte_level: dict[str, Any]) -> bool:
     """Whether a ByteLevel step splits by GPT-2's pattern and puts no space in front."""
     return bool(byte_level.get("use_regex", True)) and not byte_level.get("add_prefix_space")
-
-
-def _special(config: dict[str, Any], ids: dict[str, int]) -> dict[str, int]:
-    found = {}
-    for role in ("bos", "eos", "unk", "pad"):
-        token = config.get(f"{role}_token")
-        text = token.get("content") if isinstance(token, dict) else token
-        if text in ids:
-            found[role] = ids[text]
-    return found
-
-
-def _adds_bos(raw: dict[str, Any]) -> bool:
-    """Whether the tokenizer puts the first special token in front of every text."""
-    steps = _steps_of(raw.get("post_processor") or {}, "processors")
-    singles = [step.get("single", ()) for step in steps if step.get("type") == "TemplateProcessing"]
-    return any(single and "SpecialToken" in single[0] for single in singles)
-
-
-def _steps_of(step: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    return list(step[name]) if step.get("type") == "Sequence" else [step]
-
-
-def _template(folder: Path, config: dict[str, Any]) -> str:
-    file = folder / "chat_template.jinja"
-    if file.is_file():
-        return file.read_text(encoding="utf-8")
-    return str(config.get("chat_template") or "")
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = read_json(path, 1 << 27)
-    except (OSError, ValueError) as error:
-        raise ModelUnavailable(f"{path} cannot be read.", got=str(error)[:200]) from error
-    return found
 
 
 def _unknown(folder: Path, what: str) -> ModelUnavailable:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from advisor.money.usage import CountedBy, Usage
 from harness.core.errors import ModelUnavailable, UsageError
 from harness.core.records import Failure, FailureKind, ModelIdentity
 from harness.models.api.destinations import is_loopback
@@ -21,15 +20,12 @@ from harness.models.local.choice_tree import (
     ChoiceTree,
     Following,
     choice_tree,
-    label_scores,
-    log_sum,
     require_distinct,
 )
-from harness.models.local.engine_address import ask_json
+from harness.models.local.engine_address import ask_json, scored_reply
 from harness.models.local.rendering import Renderer
 
-# How many of the likeliest tokens are asked for: after the prompt, after a label's token, and all there are.
-_FIRST, _NEXT, _ALL = 2000, 500, -1
+_ALL = -1  # asks for all tokens there are
 _WAIT_S = 120.0
 _TOKEN = "token_id:"
 
@@ -68,33 +64,11 @@ class VllmAnswerer:
         if taken > self._most:
             message = f"prompt and answer take {taken} tokens, vLLM was started with room for {self._most}"
             return Failure(item_id=request.item_id, kind=FailureKind.TOO_LONG, message=message, attempts=0)
-        cached: list[int] = []
-
-        def ask(node: int, whole: bool) -> Following:
-            path = [tree.tokens[above] for above in reversed(tree.ancestors(node))] if node >= 0 else []
-            following, there = self._following([*ids, *path], _ALL if whole else _NEXT if path else _FIRST)
-            cached.append(there)
-            return following
-
         try:
-            scores = label_scores(tree, ask)
+            return scored_reply(request, ids, tree, (self._following, _ALL), start)
         except ModelUnavailable as error:
             message = f"{error.what} {error.got or ''}".strip()[:200]
             return Failure(item_id=request.item_id, kind=FailureKind.SERVER, message=message)
-        total, best = log_sum(scores), scores.index(max(scores))
-        return ChatReply(
-            item_id=request.item_id,
-            text=request.choices[best],
-            choice_logprobs=tuple(score - total for score in scores),
-            usage=Usage(
-                input_tokens=len(ids) - cached[0],
-                cached_tokens=cached[0],
-                output_tokens=tree.lengths[best],
-                counted_by=CountedBy.TOKENIZER,
-            ),
-            queue_s=0.0,
-            model_s=time.perf_counter() - start,
-        )
 
     def close(self) -> None:
         """vLLM runs on: it was not started here."""

@@ -123,7 +123,11 @@ def completion(
         hand_over: of a model that ships as a route: this one is left to today's way, so no label is given.
     """
     flag = {} if hand_over is None else {"hand_over": hand_over}
-    content = _handed_over(asked) if hand_over else _content(asked, reply.text) if choices else reply.text
+    content: str | None = reply.text
+    if hand_over:
+        content = _content(asked, None, hand_over=True)
+    elif choices:
+        content = _content(asked, reply.text)
     usage = reply.usage
     cached = usage.cached_tokens or 0
     prompt = None if usage.input_tokens is None else usage.input_tokens + cached
@@ -262,25 +266,15 @@ def _text(value: object, name: str) -> str:
     return value
 
 
-def _content(asked: CompletionRequest, text: str) -> str:
+def _content(asked: CompletionRequest, text: str | None, **more: bool) -> str | None:
+    """A label, or none, in the form that was asked for; `more` stands beside it in an object."""
     match asked.wrapped_in:
         case "":
             return text
         case '"':
             return json.dumps(text, ensure_ascii=False)
         case name:
-            return json.dumps({name: text}, ensure_ascii=False)
-
-
-def _handed_over(asked: CompletionRequest) -> str | None:
-    """No label, in the form that was asked for."""
-    match asked.wrapped_in:
-        case "":
-            return None
-        case '"':
-            return "null"
-        case name:
-            return json.dumps({name: None, "hand_over": True}, ensure_ascii=False)
+            return json.dumps({name: text, **more}, ensure_ascii=False)
 
 
 def _logprobs(asked: CompletionRequest, reply: ChatReply, choices: Sequence[str]) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ import urllib.request
 
 import pytest
 
+from harness.models.local.llama_cpp import header_values
 from harness.shipping.export import gguf as gguf_words
 from harness.shipping.export.gguf import Titles, read_words, write_gguf
 from tests.harness.shipping.export.test_export import llama
@@ -83,9 +84,12 @@ def test_each_known_splitting_is_what_llama_cpp_splits_by(tmp_path, kind):
 def test_a_token_in_front_is_written_down(tmp_path):
     tokenizer = write_model(tmp_path, "llama-bpe", bos_first=True)
     words = read_words(tmp_path, len(tokenizer) + 3)
-    assert words.add_bos and words.special == {"bos": 0, "eos": 1}
     assert words.tokens[-1] == f"[PAD{len(tokenizer) + 2}]" and words.types[-1] == 5, "ids without a token"
     assert words.types[:2] == (3, 3)
+    write_gguf(tmp_path, tmp_path / "m.gguf", "f16", Titles(name="m", base="b", licence=""))
+    told = header_values(tmp_path / "m.gguf")
+    assert told["tokenizer.ggml.add_bos_token"] == b"\x01"
+    assert [told[f"tokenizer.ggml.{role}_token_id"] for role in ("bos", "eos")] == [bytes(4), b"\x01\0\0\0"]
 
 
 @pytest.mark.parametrize(
