@@ -264,7 +264,10 @@ class RowOptions:
     ] = None
     fields: Annotated[
         list[str] | None,
-        typer.Option("--fields", help="Columns of what is to be read out of the text: order_id,date,amount."),
+        typer.Option(
+            "--fields",
+            help="Columns of what is to read out of the text: order_id,date,amount; or one of JSON objects.",
+        ),
     ] = None
     docs: Annotated[
         str, typer.Option("--docs", help="A folder of documents that questions are answered from.")

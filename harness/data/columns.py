@@ -29,11 +29,20 @@ A purpose that ends in a question mark may be missing, and nothing is said about
 OBJECTS = "objects"
 """The purpose of columns in which objects and lists are values, handed on as JSON."""
 
+VALUES = "values"
+"""The purpose of columns of fields: texts as they are, numbers as `Numeral`, objects and lists as JSON."""
+
 LISTS = "lists"
 """The purpose of slices of which every entry of a list counts, handed on as JSON too."""
 
 SHOWN_COLUMNS = 40
 _CASELESS = "\0"  # before a name without its case; no column's name holds a NUL
+
+
+class Numeral(str):
+    """A number as it is written, where a file tells numbers from texts."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

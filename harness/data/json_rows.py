@@ -19,9 +19,11 @@ from harness.core.wording import counted
 from harness.data.columns import (
     LISTS,
     OBJECTS,
+    VALUES,
     Asked,
     Cells,
     DataTable,
+    Numeral,
     check_columns,
     check_header,
     find_header,
@@ -39,12 +41,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINES = re.compile(r"[^\n]+")
 _PLACE = re.compile(r"\.\d+(\.|$)")
 NOTHING: Asked = {}
-
-
-class Numeral(str):
-    """A number as it is written."""
-
-    __slots__ = ()
 
 
 class Repeated(dict[str, object]):
@@ -409,6 +405,7 @@ def _objects(
     texts = {columns[position] for position in match.positions.get("text", ())}
     as_they_stand = (*match.positions.get(OBJECTS, ()), *match.positions.get(LISTS, ()))
     whole = {columns[position] for position in as_they_stand}
+    values_of = {columns[position] for position in match.positions.get(VALUES, ())}
     lacking = dict.fromkeys(names, 0)
     found: list[tuple[int, tuple[str, ...]]] = []
     replaced = 0
@@ -419,7 +416,7 @@ def _objects(
         values = tuple(
             [
                 _as_json(row, name, f"{unit} {number}", problems, lacking)
-                if name in whole
+                if name in whole or (name in values_of and isinstance(_at(row, name), dict | list))
                 else ", ".join(row[name])
                 if name in texts and _is_list_of_texts(row.get(name))
                 else _value(row, name, f"{unit} {number}", problems, lacking)
@@ -445,9 +442,7 @@ _ABSENT = object()
 
 
 def _value(row: dict[str, object], name: str, place: str, problems: Problems, lacking: dict[str, int]) -> str:
-    value = row.get(name, _ABSENT)
-    if value is _ABSENT and "." in name:
-        value = _inside(row, name)
+    value = _at(row, name)
     if isinstance(row, Repeated) and name in row.twice:
         problems.add("key written twice", f"{place} ({shorten(name)})")
     match value:
@@ -478,9 +473,7 @@ def _as_json(
     row: dict[str, object], name: str, place: str, problems: Problems, lacking: dict[str, int]
 ) -> str:
     """A value as it stands, for columns that hold objects."""
-    value = row.get(name, _ABSENT)
-    if value is _ABSENT and "." in name:
-        value = _inside(row, name)
+    value = _at(row, name)
     if value is _ABSENT:
         lacking[name] += 1
         return ""
@@ -503,6 +496,12 @@ def _with_numbers(value: object) -> object:
 
 
 _MOST_DIGITS = 400  # of a whole number; no value of a field has more
+
+
+def _at(row: dict[str, object], name: str) -> object:
+    """The value of a key, or of a path by dots where no key is called so."""
+    value = row.get(name, _ABSENT)
+    return _inside(row, name) if value is _ABSENT and "." in name else value
 
 
 def _inside(row: object, name: str) -> object:

@@ -19,6 +19,8 @@ from harness.core.errors import DataError
 from harness.core.records import AnswerSpace, Evalset, Finding, Item, Label, Target
 from harness.core.wording import counted
 from harness.data.card import EvalsetCard, parse_card
+from harness.data.columns import OBJECTS, VALUES, Numeral
+from harness.data.field_columns import fields_of_columns
 from harness.data.gate import check, require_usable
 from harness.data.leakage import Likeness, cluster_rows, likeness
 from harness.data.problems import Problems
@@ -43,7 +45,7 @@ from harness.data.split import split_items
 from harness.data.table import read_table
 from harness.tasks.base import Task
 from harness.tasks.classification import levels_of
-from harness.tasks.fields import fields_in, parse_schema, schema_of_columns
+from harness.tasks.fields import fields_in, parse_schema
 from harness.tasks.kinds import task_of
 from harness.tasks.questions import DRAFT_COLUMNS, EVIDENCE_COLUMNS, QuestionTask, reference_of
 from harness.tasks.records import PromptLimits
@@ -179,11 +181,15 @@ def load_file(path: str | Path, form: DataPlan, seed: int) -> Evalset:
 def _load_fields(path: Path, form: DataPlan, seed: int) -> Evalset:
     """A file whose columns hold the values of fields."""
     rows, findings = read_file(path, form)
-    schema = schema_of_columns(form.fields, [row.item.target for row in rows])
+    problems = Problems()
+    cells = {row.item.row or place: fields_in(row.item.target) for place, row in enumerate(rows, start=1)}
+    schema, targets = fields_of_columns(form.fields, cells, problems)
+    problems.check(f"The data file {path.name}")
+    findings = [*findings, *problems.findings]
     space = AnswerSpace(kind=TaskKind.EXTRACTION, schema=schema.json_schema())
     rows = [
-        replace(row, item=replace(row.item, target=schema.ordered(fields_in(row.item.target))))
-        for row in rows
+        replace(row, item=replace(row.item, target=schema.ordered(target)))
+        for row, target in zip(rows, targets, strict=True)
     ]
     return _open_set(path, rows, space, seed, findings)
 
@@ -234,7 +240,11 @@ def _reads(form: DataPlan, drafted: Counter[str]) -> ReadTarget:
 
 def _cells_of(names: Sequence[str]) -> Callable[[Sequence[str]], Target]:
     """Reads the cells of fields: what is not empty, by the column's name."""
-    return lambda cells: {name: cell.strip() for name, cell in zip(names, cells, strict=True) if cell.strip()}
+    return lambda cells: {
+        name: cell if isinstance(cell, Numeral) else cell.strip()
+        for name, cell in zip(names, cells, strict=True)
+        if cell.strip()
+    }
 
 
 def read_file(path: Path, form: DataPlan) -> tuple[list[RowGroups], list[Finding]]:
@@ -251,6 +261,7 @@ def read_file(path: Path, form: DataPlan) -> tuple[list[RowGroups], list[Finding
         id=form.id,
         text=form.text,
         label=form.fields or form.labels or (form.answer,) * bool(form.answer),
+        purpose=VALUES if form.fields else "label",
         read=_reads(form, drafted),
         groups=form.group,
         slices=form.slices,
@@ -325,7 +336,7 @@ def _read_parts(
             text=columns.text,
             label=(card.target, *stated),
             documents=columns.documents,
-            objects=bool(columns.fields or columns.reference),
+            purpose=OBJECTS if columns.fields or columns.reference else "label",
             groups=(columns.cluster,) if columns.cluster else (),
             slices=columns.slices,
             listed=columns.listed,

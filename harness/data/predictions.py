@@ -8,22 +8,22 @@ spelling; the object, whatever its values. A value that its field does not allow
 
 from __future__ import annotations
 
+import json
 import math
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from advisor.reading import Unreadable, parse_json
 from harness.core.records import AnswerSpace
-from harness.data.columns import OBJECTS, Asked
+from harness.data.columns import VALUES, Asked
 from harness.data.problems import Problems, shorten
 from harness.data.source import read_bytes
 from harness.data.table import read_table
+from harness.tasks.json_answers import structured
 from harness.tasks.kinds import task_of
 from harness.tasks.wording import in_words
 
 _LABELS: Asked = {"id": ("item_id",), "label": ("label",), "confidence?": ("confidence",)}
-_FIELDS: Asked = {"id": ("item_id",), OBJECTS: ("fields",)}
+_FIELDS: Asked = {"id": ("item_id",), VALUES: ("fields",)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,8 @@ def read_predictions(path: Path, space: AnswerSpace, known: frozenset[str]) -> t
     places = [at for purpose in asked for at in table.positions.get(purpose, ())] if table.usable else []
     for number, cells in table.rows if table.usable else ():
         item_id, text, sure = (*(cells[at].strip() for at in places), "")[:3]
-        text = _unwrapped(text) if fields else text
+        if fields and (held := structured(text)) is not None:
+            text = json.dumps(held, ensure_ascii=False)
         answer, confidence = task.parse(text), _confidence(sure)
         fault, value = "", item_id
         if not item_id:
@@ -87,14 +88,6 @@ def read_predictions(path: Path, space: AnswerSpace, known: frozenset[str]) -> t
         path.name, allowed=f"columns {columns}; items and {'fields' if fields else 'labels'} of the run"
     )
     return tuple(found.values())
-
-
-def _unwrapped(cell: str) -> str:
-    """An object as it stands; the text where a file of JSON holds it as one."""
-    with suppress(Unreadable):
-        value = parse_json(cell)
-        return value if isinstance(value, str) else cell
-    return cell
 
 
 def _confidence(text: str) -> float | None:

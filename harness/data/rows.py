@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.core.records import Item, Target
-from harness.data.columns import LISTS, OBJECTS, Asked, DataTable
+from harness.data.columns import LISTS, Asked, DataTable
 from harness.data.problems import Problems, shorten
 from harness.tasks.classification import levels_of
 
@@ -27,7 +27,8 @@ class RowReader:
         label: the columns of the target, none for rows that have none; `read` makes a target of their cells.
         text: columns joined in this order with a blank line between, empty ones left out.
         documents: a column that belongs to the target too, last: a document's name or a list of them.
-        objects: whether the target's column holds objects.
+        purpose: what the columns of the target are asked for as: `OBJECTS` where they hold objects, which are
+            read as JSON, `VALUES` where they are fields.
         listed: slices of which every entry of a list counts as a value.
         groups: columns whose equal values tie rows together; with one column its value is the
             cluster's name.
@@ -47,14 +48,9 @@ class RowReader:
     prefix: str
     skip_unlabelled: bool = False
     read: ReadTarget = levels_of
-    objects: bool = False
+    purpose: str = "label"
     optional_id: str = ""
     optional_label: tuple[tuple[str, ...], ...] = ()
-
-    @property
-    def purpose(self) -> str:
-        """What the columns of the target are asked for as; objects in them are read as JSON."""
-        return OBJECTS if self.objects else "label"
 
     @property
     def asked(self) -> Asked:

@@ -6,17 +6,21 @@ Numbers without a fraction lose the `.0` that a spreadsheet keeps, dates are wri
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 
 from harness.core.errors import DataError, needs
 from harness.data.columns import (
+    VALUES,
     Asked,
     Cells,
     DataTable,
     Header,
+    Numeral,
     check_columns,
     check_header,
     find_header,
@@ -137,7 +141,7 @@ def _text(cell: object) -> str:
         case float():
             if cell != cell:
                 return ""
-            return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+            return Numeral(int(cell) if cell.is_integer() and abs(cell) < 1e15 else repr(cell))
         case datetime():
             midnight = cell.time() == time() and cell.tzinfo is None
             return cell.date().isoformat() if midnight else cell.isoformat(sep=" ")
@@ -172,12 +176,17 @@ def read_parquet(content: bytes, name: str, asked: Asked, problems: Problems) ->
         if not check_columns(match, columns, problems):
             return DataTable(columns=columns, usable=False)
         names = [columns[position] for position in match.taken]
+        objects = {columns[position] for position in match.positions.get(VALUES, ())}
         rows: list[tuple[int, tuple[str, ...]]] = []
         tops = [name.split(".")[0] if name in within else name for name in names]
         for batch in file.iter_batches(batch_size=8192, columns=tops):
             flat = [_column(batch, column) for column in names]
             for values in zip(*flat, strict=True):
-                rows.append((len(rows) + 1, tuple([_value(v, len(rows) + 1, problems) for v in values])))
+                cells = [
+                    _value(value, len(rows) + 1, problems, whole=name in objects)
+                    for name, value in zip(names, values, strict=True)
+                ]
+                rows.append((len(rows) + 1, tuple(cells)))
     except (arrow.ArrowException, OSError, ValueError) as error:
         words = " ".join(str(error).split())[:120]
         raise DataError(f"{name} cannot be read as Parquet: {words}.", run="get the file again") from error
@@ -226,12 +235,16 @@ def _inside(value: Any, part: str) -> object:
     return None if value is None else value.get(part)
 
 
-def _value(value: object, number: int, problems: Problems) -> str:
+def _value(value: object, number: int, problems: Problems, *, whole: bool) -> str:
+    if whole and isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=_text)
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
         return value[0]
     if isinstance(value, list | dict | set | tuple):
         problems.add("value is neither text nor a number", f"row {number}")
         return "?"  # not empty as well
     if isinstance(value, float):
-        return "" if value != value else repr(value)
+        return "" if value != value else Numeral(repr(value))
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return Numeral(value)
     return _text(value)

@@ -26,7 +26,7 @@ from harness.tasks.fields import (
     same_as,
     whole,
 )
-from harness.tasks.json_answers import read_object
+from harness.tasks.json_answers import read_object, structured
 from harness.tasks.labels import said
 from harness.tasks.measures import Measuring, everything, mean
 from harness.tasks.records import Combined, Guide, Metric, Nouns, PromptLimits, Score
@@ -165,14 +165,15 @@ class ExtractionTask:
         """The object in a cell; None for a cell that holds the one field's value."""
         if not cell.strip():
             return None
+        values = structured(cell)
+        if isinstance(values, dict):
+            return values
         try:
-            values = parse_json(cell)
+            parse_json(cell)
         except Unreadable as error:
             if len(self.fields.fields) == 1 and not cell.lstrip().startswith("{"):
                 return None
             raise ValueError(f"the fields are no JSON: {error}") from error
-        if isinstance(values, dict):
-            return values
         if len(self.fields.fields) == 1:
             return None
         raise ValueError("the fields are no JSON object")

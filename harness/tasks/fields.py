@@ -10,7 +10,9 @@ Two values are the same when they are equal after this reading:
 - text: Unicode NFKC, case folded, without blanks and the marks `-`, `/`, `_` (so `88-01274` is `8801274`);
 - number: as JSON, or written in the ways of Europe: `1.234,56 €`, `1'500.00`, `45,—`. A mark before exactly
   three digits separates thousands (`1.234` in a text is 1234), unless nothing but 0 stands before it;
-- date: ISO, or the day before the month: `4.11.2025`, `04/11/25`, `4. November 2025`, `4 nov. 2025`;
+  `(12.50)` and `12,50-` are below zero, as accounts write them;
+- date: ISO, or the day before the month: `4.11.2025`, `04/11/25`, `4. November 2025`, `4 nov. 2025`; a month
+  with a name may come first (`March 4, 2025`), a weekday before it and a time behind it;
 - choice and yes or no: without case.
 
 What cannot be read so is compared as text.
@@ -300,7 +302,9 @@ def read_value(one: Field, value: Any) -> str | int | float | bool | None:
             return value if isinstance(value, bool) else _YES_NO.get(str(value).strip().casefold())
 
 
-_YES_NO = {"true": True, "yes": True, "false": False, "no": False}
+_YES_NO = dict.fromkeys(["true", "yes", "ja", "oui", "si", "sì", "sí", "tak"], True) | dict.fromkeys(
+    ["false", "no", "nein", "nee", "non", "nie"], False
+)
 _APART = re.compile(r"[\s/_-]+")
 
 
@@ -322,31 +326,51 @@ def _without_marks(text: str) -> str:
 
 _MOST_TURNS = 4
 _QUOTES = {"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"'}
-_NUMBER = re.compile(r"(?P<before>\D*)(?P<digits>\d[\d,.'’\s]*)\D*")
-_MINUS = re.compile(r"(?:^|[^\w])[-−]\s*$")
+_NUMBER = re.compile(r"(?P<before>\D*)(?P<digits>\d[\d,.'’\s]*)(?P<after>\D*)")
+_POWER = re.compile(r"[-+]?\d+(?:[.,]\d+)?[eE][-+]\d{1,3}")
+_CURRENCY = r"\s*(?:[€$£¥]|[A-Z]{3})?\s*"
+_MINUS = re.compile(r"(?:^|[^\w])[-−]\s*(?:[€$£¥]\s*)?$")
+_OPENS, _CLOSES = re.compile(rf"{_CURRENCY}\({_CURRENCY}"), re.compile(rf"{_CURRENCY}\){_CURRENCY}")
+_CENTS, _MINUS_BEHIND = re.compile(r".*[.,]\d\d", re.DOTALL), re.compile(rf"[-−]{_CURRENCY}")
 _MOST_DIGITS = 30
 
 
-def number_of(value: object) -> float | None:
-    """A number, or the one number that a text states in the ways of Europe."""
+def number_of(value: object, decimal: str = "") -> float | None:
+    """A number, or the one number that a text states in the ways of Europe.
+
+    Args:
+        decimal: a mark that is known to be the decimal one, also before three digits.
+    """
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
         return float(value) if abs(value) < 1e300 else None
     if not isinstance(value, str) or len(value) > 2 * _MOST_DIGITS:
         return None
+    if _POWER.fullmatch(value.strip()):
+        return float(value.strip().replace(",", "."))
     found = _NUMBER.fullmatch(value.strip())
     if found is None:
         return None
     digits = re.sub(r"['’\s]", "", found["digits"]).rstrip(",.")
     try:
-        read = float(_decimal(digits))
+        read = float(_decimal(digits, decimal))
     except (InvalidOperation, ValueError):
         return None
-    return -read if _MINUS.search(found["before"]) else read
+    return -read if _below_zero(found) else read
 
 
-def _decimal(digits: str) -> Decimal:
+def _below_zero(found: re.Match[str]) -> bool:
+    """Whether a number has a minus before it, or is written as accounts write one: `(12.50)`, `12,50-`."""
+    before, after = found["before"], found["after"]
+    return bool(
+        _MINUS.search(before)
+        or (_OPENS.fullmatch(before) and _CLOSES.fullmatch(after))
+        or (_CENTS.fullmatch(found["digits"]) and _MINUS_BEHIND.fullmatch(after))
+    )
+
+
+def _decimal(digits: str, decimal: str = "") -> Decimal:
     """Digits with points and commas: the last mark is the decimal one, unless it separates thousands."""
     marks = [c for c in digits if c in ".,"]
     if not marks:
@@ -354,10 +378,13 @@ def _decimal(digits: str) -> Decimal:
     last = digits.rfind(marks[-1])
     whole, rest = digits[:last], digits[last + 1 :]
     alone = len(marks) == 1 and len(rest) == 3 and 1 <= len(whole) <= 3 and whole.strip("0") != ""
+    alone = alone and marks[0] != decimal
     thousands = alone or marks.count(marks[-1]) > 1
     groups = re.split(r"[.,]", digits if thousands else whole)
     if len(groups) > 1 and (len(groups[0]) > 3 or any(len(group) != 3 for group in groups[1:])):
-        raise ValueError(digits)
+        lakhs = len(groups[0]) <= 2 and len(groups[-1]) == 3 and all(len(g) == 2 for g in groups[1:-1])
+        if not lakhs:  # 1,23,000 in India
+            raise ValueError(digits)
     return Decimal("".join(groups) if thousands else f"{''.join(groups)}.{rest}")
 
 
@@ -382,17 +409,30 @@ _DAY_FIRST = re.compile(r"(\d{1,2})\s*[-/.]\s*(\d{1,2})\s*[-/.]\s*(\d{4}|\d\d)")
 _NAMED = re.compile(
     r"(\d{1,2})(?:st|nd|rd|th|er|º|ª|\.)?\s*(?:of |de )?([^\W\d_]{3,12})\.?,?\s*(?:de )?(\d{4}|\d\d)"
 )
+_MONTH_NAMED = re.compile(r"([^\W\d_]{3,12})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})")
+_WEEKDAY = re.compile(r"^[^\W\d_]{2,12}\.?,\s*")
+_TIME = re.compile(
+    r"(?<=\d)(?:,\s*|\s+)(?:um |at |à )?\d{1,2}[:h]\d\d(?::\d\d)?(?:\s*(?:uhr|am|pm|h|utc))?$", re.IGNORECASE
+)
 
 
-def date_of(text: str) -> str | None:
-    """A date as ISO, from ISO or with the day before the month; None for any other text."""
-    said = unicodedata.normalize("NFKC", text).strip()
+def date_of(text: str, *, month_first: bool = False) -> str | None:
+    """A date as ISO, from ISO or with the day before the month; None for any other text.
+
+    Args:
+        month_first: whether `11/4/2025` is in November, as in the United States.
+    """
+    said = _TIME.sub("", _WEEKDAY.sub("", unicodedata.normalize("NFKC", text[:80]).strip()))
     if len(said) > 40:
         return None
     if found := _ISO.fullmatch(said):
         return _iso(found[1], int(found[2]), found[3])
     if found := _DAY_FIRST.fullmatch(said):
-        return _iso(found[3], int(found[2]), found[1])
+        day, number = (found[2], found[1]) if month_first else (found[1], found[2])
+        return _iso(found[3], int(number), day)
+    if found := _MONTH_NAMED.fullmatch(said):
+        month = _month(found[1].casefold())
+        return _iso(found[3], month, found[2]) if month else None
     if found := _NAMED.fullmatch(said):
         month = _month(found[2].casefold())
         return _iso(found[3], month, found[1]) if month else None
@@ -451,26 +491,6 @@ def parse_schema(raw: object, source: str) -> FieldSchema:
     return FieldSchema(fields=fields)
 
 
-def schema_of_columns(names: Sequence[str], rows: Sequence[Target]) -> FieldSchema:
-    """The fields of a table's columns: what every value of a column reads as.
-
-    A column is one of dates where all its values are dates, one of numbers where all are numbers and one has
-    a decimal mark (digits alone may be an order's number, whose zeros count), else one of texts.
-    """
-
-    def kind(values: Sequence[str]) -> FieldKind:
-        if values and all(date_of(value) for value in values):
-            return FieldKind.DATE
-        marked = any(re.search(r"\d[.,]\d", value) for value in values)
-        if marked and all(number_of(value) is not None for value in values):
-            return FieldKind.NUMBER
-        return FieldKind.TEXT
-
-    stated = [row for row in rows if isinstance(row, dict)]
-    columns = {name: [str(row[name]) for row in stated if name in row] for name in names}
-    return FieldSchema(fields=tuple(Field(path=(name,), kind=kind(columns[name])) for name in names))
-
-
 class _Schema:
     """References are followed inside the schema alone; faults are collected."""
 
@@ -494,7 +514,7 @@ class _Schema:
         while isinstance(part, dict):
             reference = part.get("$ref")
             if reference is None:
-                one = _without_null(part)
+                one = _plainer(part)
                 if one is part:
                     return part
                 part = one
@@ -518,13 +538,22 @@ class _Schema:
         return part
 
 
-def _without_null(part: dict[str, Any]) -> dict[str, Any]:
-    """`["string", "null"]` and `anyOf: [..., null]` say that a field may be absent, as every field may."""
-    options = part.get("anyOf")
-    if isinstance(options, list):
-        others = [one for one in options if one != {"type": "null"}]
+def _plainer(part: dict[str, Any]) -> dict[str, Any]:
+    """A part without the turns by which generators of schemas say something plain.
+
+    `["string", "null"]`, `anyOf: [..., null]` and null among choices say that a field may be absent, as every
+    field may; one part in `anyOf` or `allOf` stands for itself; `const` is one choice.
+    """
+    for key in ("anyOf", "oneOf", "allOf"):
+        options = part.get(key)
+        others = [one for one in options if one != {"type": "null"}] if isinstance(options, list) else []
         if len(others) == 1 and isinstance(others[0], dict):
-            return {**{key: value for key, value in part.items() if key != "anyOf"}, **others[0]}
+            return {**{name: value for name, value in part.items() if name != key}, **others[0]}
+    if isinstance(part.get("const"), str) and "enum" not in part:
+        return {**part, "enum": [part["const"]]}
+    choices = part.get("enum")
+    if isinstance(choices, list) and None in choices and len(choices) > 1:
+        return {**part, "enum": [choice for choice in choices if choice is not None]}
     kinds = part.get("type")
     if isinstance(kinds, list) and "null" in kinds and len(kinds) == 2:
         return {**part, "type": next((kind for kind in kinds if kind != "null"), None)}

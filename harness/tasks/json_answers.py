@@ -8,6 +8,8 @@ differently. Only the first 100,000 characters are read.
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -36,6 +38,46 @@ def read_object(answer: str, names: Collection[str]) -> dict[str, Any] | None:
                 return value
             found.append(value)
     return found[0] if found else None
+
+
+def structured(cell: str) -> dict[str, Any] | list[Any] | None:
+    """The object or list that a cell of a person's table writes; None for any other text.
+
+    As JSON, as a JSON text that holds JSON, in a code block, with a comma before the last bracket or NaN for
+    null, or as Python writes it. A key twice makes it none.
+    """
+    for _ in range(_MOST_WRAPPED):
+        if fenced := _FENCED.fullmatch(cell):
+            cell = fenced[1]
+        if not cell.lstrip().startswith(("{", "[", '"')):
+            return None
+        try:
+            found = parse_json(_SLIPS.sub(lambda m: m[1] or ("null" if m[0] == "NaN" else ""), cell))
+        except Unreadable:
+            return _of_python(cell)
+        if not isinstance(found, str):
+            return found if isinstance(found, dict | list) else None
+        cell = found
+    return None
+
+
+_MOST_WRAPPED = 3
+_FENCED = re.compile(r"\s*```\w*\s(.*)```\s*", re.DOTALL)
+_SLIPS = re.compile(r'("(?:[^"\\]|\\.)*+")|,(?=\s*[}\]])|\bNaN\b', re.DOTALL)
+
+
+def _of_python(cell: str) -> dict[str, Any] | list[Any] | None:
+    try:
+        tree = ast.parse(cell[: MOST_CHARACTERS + 1].strip(), mode="eval")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Dict):
+                keys = [ast.dump(key) for key in node.keys if key is not None]
+                if len(set(keys)) < len(node.keys):
+                    return None
+        found = parse_json(json.dumps(ast.literal_eval(tree), ensure_ascii=False))
+    except (Unreadable, ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return found if isinstance(found, dict | list) else None
 
 
 def _objects(text: str) -> Iterator[str]:
