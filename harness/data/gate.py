@@ -22,9 +22,11 @@ from advisor.options import TaskKind
 from advisor.stats.power import USUAL_DISCORDANCE, Design, minimum_detectable_difference
 from harness.core.errors import DataError
 from harness.core.records import Evalset, Finding, Item
+from harness.core.references import Reference
 from harness.core.wording import counted, reach_sentence
 from harness.data.leakage import Likeness, fingerprint, likeness, overlaps, shared_ngram_ids
 from harness.privacy.detect import ONLY_WHERE_SAID, Kind, find
+from harness.tasks.answers import words as compared
 from harness.tasks.wording import in_words
 
 MISSING = frozenset(
@@ -46,8 +48,11 @@ _READ_CHARS = 8_000
 _NO_ROOM, _FORM = "characters that take no room", "the form of their characters"
 _UNSEEN = frozenset({_NO_ROOM, _FORM})  # differences that no screen shows
 NEARLY_ALL = 0.9
-_FEW = 0.01  # misread rows below this share move no figure by a point
 """From this share of the rows on, what names or settles the label is taken for a copy of it."""
+_FEW = 0.01  # rows below this share move no figure by a point
+LONG_ANSWERS = "long-answers"
+_LONG_ANSWER_WORDS = 20
+"""One with more is hardly ever given word for word: of SQuAD's own answers 99 % have at most 15."""
 _CATEGORY_CHARS = 100
 _FEW_VALUES = 0.1
 """A part of the text with more distinct values than this share of the rows is no category."""
@@ -209,6 +214,7 @@ def check(
         *(_label_set(evalset, limits) if closed else ()),
         *_overlap(evalset, like),
         *_texts(evalset, limits),
+        *_long_answers(evalset),
         *_conflicts(evalset),
         *_personal_data(evalset),
         *_power(evalset, limits),
@@ -509,6 +515,22 @@ def _misread(text: str) -> tuple[str, str] | None:
         except UnicodeError:
             continue
     return None
+
+
+def _long_answers(evalset: Evalset) -> Iterable[Finding]:
+    """Questions with a paragraph for their answer: an answer is right only if one stands in it."""
+    references = {item.id: item.target for item in _rows(evalset) if isinstance(item.target, Reference)}
+    answered = {own: one.answers for own, one in references.items() if one.answers}
+    shortest = {own: min(len(compared(way)) for way in ways) for own, ways in answered.items()}
+    long = [own for own, size in shortest.items() if size > _LONG_ANSWER_WORDS]
+    if long:
+        message = (
+            f"{len(long):,} of {len(answered):,} answered questions have no acceptable answer of at most "
+            f"{_LONG_ANSWER_WORDS} words. An answer is right where an acceptable one stands in it word for "
+            "word, so hardly any will be: state the fact itself in a few words, several ways with | between."
+        )
+        severity: Severity = "note" if len(long) < _FEW * len(answered) else "warning"
+        yield _finding(LONG_ANSWERS, severity, message, long)
 
 
 def _conflicts(evalset: Evalset) -> Iterable[Finding]:

@@ -34,6 +34,7 @@ from harness.core.wording import (
     points,
     share_sentence,
 )
+from harness.data.gate import LONG_ANSWERS
 from harness.recommendation.choose import LEAST_ITEMS
 from harness.recommendation.records import (
     Action,
@@ -265,7 +266,12 @@ def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE)
         case StepKind.FIX:
             if step.arm is None:
                 return "Add an option that answers, then run again."
-            return f"Fix this first: {name}, {against}. More labelled examples or another model may do it."
+            fault = f"Fix this first: {name}, {against}."
+            if any(
+                found.code == LONG_ANSWERS and found.severity == "warning" for found in results.data.findings
+            ):
+                return f"{fault} State the right answers in a few words: most are too long to be matched."
+            return f"{fault} More labelled examples or another model may do it."
         case StepKind.PRICE_ERRORS:
             return (
                 f"Say what a wrong answer costs, and decide again: what {name} saves is then set against it."

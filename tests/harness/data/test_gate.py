@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from advisor.options import TaskKind
 from harness.core.errors import DataError
 from harness.core.records import Evalset, Item, Label
+from harness.core.references import Reference
 from harness.data.gate import GateLimits, check, of_what_is_left, require_usable
 
 SUBJECTS = [
@@ -353,3 +355,27 @@ def test_labels_that_hold_numbers_are_no_dates() -> None:
     assert "label-dates" not in {
         finding.code for finding in check(clean(labels=tuple(Label(name=one) for one in labels)))
     }
+
+
+@pytest.mark.parametrize(("long", "severity"), [(0, None), (1, "note"), (200, "warning")])
+def test_answers_that_are_paragraphs_are_told_of(long: int, severity: str | None) -> None:
+    """A short way to say it beside the paragraph will do; so does twenty words, and no answer at all."""
+    twenty = " ".join([*SUBJECTS, *SUBJECTS[:5]])
+    paragraph = f"{twenty} more"
+
+    def answered(items: tuple[Item, ...], long: int) -> tuple[Item, ...]:
+        ways = [(paragraph,)] * long + [(paragraph, "room 4"), (twenty,), ()] * len(items)
+        return tuple(
+            replace(one, target=Reference(answers=way, answerable=bool(way)))
+            for one, way in zip(items, ways, strict=False)
+        )
+
+    judged = clean().test
+    questions = clean(
+        task=TaskKind.QUESTION_ANSWERING,
+        labels=(),
+        train=answered(clean().train, 0),
+        dev=answered(clean().dev, 0),
+        test=answered(judged, long),
+    )
+    assert codes(questions).get("long-answers") == severity

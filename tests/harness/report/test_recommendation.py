@@ -9,7 +9,7 @@ import pytest
 
 from advisor.options import Option
 from harness.bakeoff.results import LimitKind, MoreItems, SeedResult
-from harness.core.records import ArmId
+from harness.core.records import ArmId, Finding
 from harness.core.wording import Currency
 from harness.recommendation.records import Action, Automation, Caution, CautionKind, ReasonKind, StepKind
 from harness.report.context import ReportContext
@@ -101,6 +101,15 @@ def test_the_next_step_is_an_action() -> None:
     assert "Run the hosted model openai/gpt-6-luna on the same items" in step_action(
         none_to_ship().next, run_results()
     )
+
+
+def test_what_comes_nearest_is_not_blamed_for_answers_too_long_to_be_matched() -> None:
+    step = replace(none_to_ship().next, kind=StepKind.FIX, arm=TUNE, checks=(broken(TUNE),))
+    long = Finding(code="long-answers", severity="warning", message="", item_ids=())
+    assert "another model may do it" in step_action(step, run_results())
+    results = run_results()
+    said = step_action(step, replace(results, data=replace(results.data, findings=(long,))))
+    assert "State the right answers in a few words" in said and "another model" not in said
 
 
 @pytest.mark.parametrize("kind", list(LimitKind))
