@@ -8,44 +8,27 @@ refused with the count of their tokens, before anything is asked about a test it
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
-from harness.arms.base import Answers, Explained, Material, ask_all, ask_one, model_config
+from harness.arms.base import Explained, Material, SharedModelArm, model_config
 from harness.core.errors import DataError
-from harness.core.records import (
-    ArmId,
-    Failure,
-    FailureKind,
-    Fitted,
-    Item,
-    Message,
-    ModelIdentity,
-    Neighbour,
-    Outcome,
-)
+from harness.core.records import ArmId, Failure, FailureKind, Fitted, Item, Message, Neighbour
 from harness.knowledge.passage_index import PassageIndex
 from harness.models.base import ChatModel
 from harness.tasks.base import ReadsPassages
 
 
-class AllDocumentsArm:
+class AllDocumentsArm(SharedModelArm):
     """A model that is shown all documents with the question."""
 
     def __init__(self, arm: ArmId, model: ChatModel, index: PassageIndex, task: ReadsPassages) -> None:
-        self.id = arm
-        self._model = model
+        super().__init__(arm, model, task)
         self._index = index
-        self._task = task
-        self._answers = Answers(form=task.form())
+        self._reads = task
         self._shown = tuple(
             Neighbour(item_id=passage.id, score=0.0, rank=rank)
             for rank, passage in enumerate(index.passages, 1)
         )
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """The model that reads the documents."""
-        return self._model.identity
 
     @property
     def config(self) -> Mapping[str, object]:
@@ -78,24 +61,9 @@ class AllDocumentsArm:
             notes=("All documents stand in every prompt; nothing is searched.",),
         )
 
-    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """Answer items for throughput."""
-        yield from ask_all(self._model, items, {item.id: self.explain(item) for item in items}, self._answers)
-
-    def predict_one(self, item: Item) -> Outcome:
-        """Answer one item alone."""
-        return ask_one(self._model, item, self.explain(item), self._answers)
-
     def explain(self, item: Item) -> Explained:
         """The messages of one item; every passage is in them."""
         return Explained(messages=self._messages(item), neighbours=self._shown)
 
-    def refresh(self) -> None:
-        """Forget the kept prompt prefix."""
-        self._model.forget()
-
-    def close(self) -> None:
-        """The model and the index are shared and closed by whoever opened them."""
-
     def _messages(self, item: Item) -> tuple[Message, ...]:
-        return self._task.reading(item, self._index.passages)
+        return self._reads.reading(item, self._index.passages)

@@ -14,10 +14,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -224,22 +226,6 @@ class Answers:
         return dataclasses.replace(reply, text=self.form.answers[self.codes.index(reply.text)])
 
 
-class Tried:
-    """What the trial that was chosen on dev answered: each stands once for the arm's own answer."""
-
-    def __init__(self) -> None:
-        self._by_item: dict[str, Outcome] = {}
-
-    def keep(self, outcomes: Iterable[Outcome]) -> None:
-        """Keep the answers of these, and no others; failures are asked again."""
-        self._by_item = {one.item_id: one for one in outcomes if is_answer(one)}
-
-    def take(self, items: Sequence[Item]) -> tuple[list[Outcome], list[Item]]:
-        """What is known of these items, for the last time, and the items of which nothing is."""
-        rest = [item for item in items if item.id not in self._by_item]
-        return [self._by_item.pop(item.id) for item in items if item.id in self._by_item], rest
-
-
 def model_config(arm: ArmId, model: ChatModel, task: Task) -> dict[str, object]:
     """The part of an arm's configuration that every language-model arm has."""
     return {
@@ -284,32 +270,6 @@ def ask_all(
         yield _outcome(answers.in_words(reply), shown[reply.item_id], retrieval_s, batched=batched)
 
 
-def found_meanwhile(
-    model: ChatModel,
-    items: Sequence[Item],
-    show: Callable[[Sequence[Item]], tuple[dict[str, Explained], float]],
-    ask: Callable[[Sequence[Item], Mapping[str, Explained], float], Iterator[Outcome]],
-) -> Iterator[Outcome]:
-    """Find for items and ask about them.
-
-    Where a served model answers, this process finds for the next items meanwhile; a model in this process
-    needs it for itself, and a provider's batch is handed in whole.
-
-    Args:
-        show: what is put to the model for each item, and the seconds that finding it took, an item.
-    """
-    if model.identity.location == "local" or model.identity.in_batches:
-        yield from ask(items, *show(items))
-        return
-    parts = [items[first : first + _AT_ONCE] for first in range(0, len(items), _AT_ONCE)]
-    with ThreadPoolExecutor(1, thread_name_prefix="retrieval") as aside:
-        ahead = [aside.submit(show, part) for part in parts[:1]]
-        for number, part in enumerate(parts):
-            shown, seconds = ahead.pop().result()
-            ahead += [aside.submit(show, following) for following in parts[number + 1 : number + 2]]
-            yield from ask(part, shown, seconds)
-
-
 def ask_one(
     model: ChatModel, item: Item, shown: Explained, answers: Answers, retrieval_s: float = 0.0
 ) -> Outcome:
@@ -338,3 +298,152 @@ def _outcome(reply: ChatReply | Failure, shown: Explained, retrieval_s: float, *
                 served_by=reply.served_by,
                 left_out=reply.left_out,
             )
+
+
+class SharedModelArm(ABC):
+    """An arm that asks a language model, which is shared and closed by whoever opened it."""
+
+    def __init__(self, arm: ArmId, model: ChatModel, task: Task) -> None:
+        """Nothing is asked yet."""
+        self.id = arm
+        self._model = model
+        self._task = task
+        self._answers = Answers(form=task.form())
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The model that is asked."""
+        return self._model.identity
+
+    @abstractmethod
+    def explain(self, item: Item) -> Explained:
+        """The messages of one item, and what was found for it."""
+
+    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
+        """Answer items for throughput."""
+        yield from ask_all(self._model, items, {item.id: self.explain(item) for item in items}, self._answers)
+
+    def predict_one(self, item: Item) -> Outcome:
+        """Answer one item alone."""
+        return ask_one(self._model, item, self.explain(item), self._answers)
+
+    def refresh(self) -> None:
+        """Forget the kept prompt prefix."""
+        self._model.forget()
+
+    def close(self) -> None:  # noqa: B027 - the model is shared
+        """Nothing of its own is open."""
+
+
+Way = TypeVar("Way")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trials(Generic[Way]):
+    """What was tried on dev, in order: what the model was asked, what it said, how good that was.
+
+    Attributes:
+        name: of a way, as trials list it.
+    """
+
+    dev: tuple[Item, ...]
+    say: Say
+    name: Callable[[Way], str]
+    shown: dict[Way, dict[str, Explained]] = field(default_factory=dict)
+    given: dict[Way, list[Outcome]] = field(default_factory=dict)
+    scores: dict[Way, float] = field(default_factory=dict)
+
+    @property
+    def best(self) -> Way:
+        """The best by the primary metric, the first among equals."""
+        return max(self.scores, key=lambda way: self.scores[way])
+
+
+class FindingArm(SharedModelArm, Generic[Way]):
+    """An arm whose model is shown what is found for each item, in a way that is chosen on dev.
+
+    What the way that was chosen answered on dev stands, once, for the arm's own answers.
+    """
+
+    def __init__(self, arm: ArmId, model: ChatModel, task: Task) -> None:
+        """Nothing is asked yet."""
+        super().__init__(arm, model, task)
+        self._tried: dict[str, Outcome] = {}
+
+    @abstractmethod
+    def _found(self, items: Sequence[Item]) -> Sequence[Sequence[Neighbour]]:
+        """What is found for each item, nearest first."""
+
+    @abstractmethod
+    def _shown(self, item: Item, nearest_first: Sequence[Neighbour]) -> Explained:
+        """What is put to the model of that."""
+
+    @abstractmethod
+    def _use(self, way: Way, dev: Sequence[Item]) -> None:
+        """Find and show in this way from now on."""
+
+    def _whole(self, outcome: Outcome, shown: Explained) -> Outcome:
+        """The outcome as one among all that may be answered, where less than that was offered."""
+        return outcome
+
+    def explain(self, item: Item) -> Explained:
+        """The messages of one item, and what was found for it."""
+        return self._shown(item, self._found([item])[0])
+
+    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
+        """Find for items and answer.
+
+        Where a served model answers, this process finds for the next items meanwhile; a model in this process
+        needs it for itself, and a provider's batch is handed in whole.
+        """
+        rest = [item for item in items if item.id not in self._tried]
+        yield from [self._tried.pop(item.id) for item in items if item.id in self._tried]
+        if self._model.identity.location == "local" or self._model.identity.in_batches:
+            yield from self._ask(rest, *self._show(rest))
+            return
+        parts = [rest[first : first + _AT_ONCE] for first in range(0, len(rest), _AT_ONCE)]
+        with ThreadPoolExecutor(1, thread_name_prefix="retrieval") as aside:
+            ahead = [aside.submit(self._show, part) for part in parts[:1]]
+            for number, part in enumerate(parts):
+                shown, seconds = ahead.pop().result()
+                ahead += [aside.submit(self._show, following) for following in parts[number + 1 : number + 2]]
+                yield from self._ask(part, shown, seconds)
+
+    def predict_one(self, item: Item) -> Outcome:
+        """Find for one item and answer it."""
+        start = time.perf_counter()
+        shown = self.explain(item)
+        outcome = ask_one(self._model, item, shown, self._answers, retrieval_s=time.perf_counter() - start)
+        return self._whole(outcome, shown)
+
+    def _show(self, items: Sequence[Item]) -> tuple[dict[str, Explained], float]:
+        """What is put to the model for each item, and the seconds that finding it took, an item."""
+        start = time.perf_counter()
+        found = self._found(items)
+        shown = {item.id: self._shown(item, near) for item, near in zip(items, found, strict=True)}
+        return shown, (time.perf_counter() - start) / max(1, len(items))
+
+    def _ask(
+        self, items: Sequence[Item], shown: Mapping[str, Explained], seconds: float
+    ) -> Iterator[Outcome]:
+        for outcome in ask_all(self._model, items, shown, self._answers, retrieval_s=seconds):
+            yield self._whole(outcome, shown[outcome.item_id])
+
+    def _try(self, way: Way, trials: Trials[Way]) -> None:
+        """Answer one way, from a fresh prompt prefix as every pass does; equal questions are asked once."""
+        self._use(way, trials.dev)
+        shown, seconds = self._show(trials.dev)
+        alike = next((other for other, asked in trials.shown.items() if asked == shown), None)
+        if alike is None:
+            trials.say(f"trying {trials.name(way)} on {len(trials.dev)} dev items")
+            self._model.forget()
+            trials.given[way] = list(self._ask(trials.dev, shown, seconds))
+        else:
+            trials.given[way] = trials.given[alike]
+        trials.shown[way] = shown
+        trials.scores[way] = score_on(trials.given[way], trials.dev, self._task)
+
+    def _take_best(self, trials: Trials[Way]) -> None:
+        """Go on in the best way, with what it answered; failures are asked again."""
+        self._use(trials.best, trials.dev)
+        self._tried = {one.item_id: one for one in trials.given[trials.best] if is_answer(one)}

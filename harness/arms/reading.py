@@ -7,29 +7,18 @@ loses its farthest passages first.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from harness.arms.base import (
-    Answers,
-    Explained,
-    Material,
-    Tried,
-    ask_all,
-    ask_one,
-    found_meanwhile,
-    items_digest,
-    model_config,
-    score_on,
-)
+from harness.arms.base import Explained, FindingArm, Material, Trials, items_digest, model_config
 from harness.arms.retrieve import RetrieveSettings, spread
 from harness.arms.searching import Searching
-from harness.core.records import ArmId, Fitted, Item, Message, ModelIdentity, Neighbour, Outcome
+from harness.core.records import ArmId, Fitted, Item, Message, Neighbour
 from harness.knowledge.passage_index import PassageIndex
 from harness.models.base import ChatModel
 from harness.tasks.base import ReadsPassages
 
 
-class ReadingArm:
+class ReadingArm(FindingArm[int]):
     """A model that is shown passages with the question."""
 
     def __init__(
@@ -40,19 +29,11 @@ class ReadingArm:
         task: ReadsPassages,
         settings: RetrieveSettings,
     ) -> None:
-        self.id = arm
-        self._model = model
+        super().__init__(arm, model, task)
         self._searching = Searching(index, settings.reranking)
-        self._task = task
+        self._reads = task
         self._settings = settings
-        self._answers = Answers(form=task.form())
         self._k = min(settings.k)
-        self._tried = Tried()
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """The model that reads the passages."""
-        return self._model.identity
 
     @property
     def config(self) -> Mapping[str, object]:
@@ -95,64 +76,25 @@ class ReadingArm:
             ),
         )
 
-    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """Find passages and answer; what the chosen trial answered stands."""
-        known, rest = self._tried.take(items)
-        yield from known
-        yield from found_meanwhile(self._model, rest, self._show, self._ask)
-
-    def predict_one(self, item: Item) -> Outcome:
-        """Find the passages of one item and answer it."""
-        start = time.perf_counter()
-        shown = self.explain(item)
-        return ask_one(self._model, item, shown, self._answers, retrieval_s=time.perf_counter() - start)
-
-    def explain(self, item: Item) -> Explained:
-        """The messages of one item and the passages in them."""
-        return self._shown(item, self._searching.found([item], self._k)[0])
-
-    def refresh(self) -> None:
-        """Forget the kept prompt prefix."""
-        self._model.forget()
-
-    def close(self) -> None:
-        """The model and the index are shared and closed by whoever opened them."""
-
     def _choose(self, material: Material) -> dict[int, float]:
         """Ask about dev once a k, prompts that are the same once; take the best, the first among equals."""
         dev = spread(material.dev, self._settings.dev_items)
-        asked: dict[int, tuple[dict[str, Explained], list[Outcome]]] = {}
-        for k in sorted(self._settings.k) if dev else ():
-            self._k = k
-            shown, seconds = self._show(dev)
-            given = next((given for other, given in asked.values() if other == shown), None)
-            if given is None:
-                material.say(f"trying k={k} on {len(dev)} dev items")
-                self._model.forget()
-                given = list(self._ask(dev, shown, seconds))
-            asked[k] = (shown, given)
-        tried = {k: score_on(given, dev, self._task) for k, (_, given) in asked.items()}
-        if tried:
-            self._k = max(tried, key=lambda k: tried[k])
-            self._tried.keep(asked[self._k][1])
-        return tried
+        trials: Trials[int] = Trials(dev=dev, say=material.say, name="k={}".format)
+        for k in sorted(self._settings.k) if trials.dev else ():
+            self._try(k, trials)
+        if trials.scores:
+            self._take_best(trials)
+        return trials.scores
 
-    def _show(self, items: Sequence[Item]) -> tuple[dict[str, Explained], float]:
-        """What is put to the model for each item, and the seconds that finding it took, an item."""
-        start = time.perf_counter()
-        found = self._searching.found(items, self._k)
-        shown = {item.id: self._shown(item, hits) for item, hits in zip(items, found, strict=True)}
-        return shown, (time.perf_counter() - start) / max(1, len(items))
+    def _use(self, way: int, dev: Sequence[Item]) -> None:
+        self._k = way
 
-    def _ask(
-        self, items: Sequence[Item], shown: Mapping[str, Explained], seconds: float
-    ) -> Iterator[Outcome]:
-        yield from ask_all(self._model, items, shown, self._answers, retrieval_s=seconds)
+    def _found(self, items: Sequence[Item]) -> list[tuple[Neighbour, ...]]:
+        return self._searching.found(items, self._k)
 
-    def _shown(self, item: Item, hits: Sequence[Neighbour]) -> Explained:
-        return shown_within(
-            self._task, self._searching, item, hits, (self._model.count_tokens, self._settings.max_tokens)
-        )
+    def _shown(self, item: Item, nearest_first: Sequence[Neighbour]) -> Explained:
+        budget = (self._model.count_tokens, self._settings.max_tokens)
+        return shown_within(self._reads, self._searching, item, nearest_first, budget)
 
 
 def shown_within(

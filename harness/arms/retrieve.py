@@ -13,21 +13,17 @@ import dataclasses
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.arms.base import (
-    Answers,
     Explained,
+    FindingArm,
     Material,
     Say,
-    Tried,
-    ask_all,
-    ask_one,
-    found_meanwhile,
+    Trials,
     items_digest,
     model_config,
-    score_on,
 )
 from harness.arms.neighbour_values import NeighbourValues
 from harness.core.records import (
@@ -38,7 +34,6 @@ from harness.core.records import (
     Fitted,
     Item,
     Message,
-    ModelIdentity,
     Neighbour,
     Outcome,
 )
@@ -103,22 +98,6 @@ class Showing:
         return f"k={self.k}, {self.guide.value}{offered}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trials:
-    """What was tried on dev, in order: what the model was asked, what it said, how good that was."""
-
-    dev: tuple[Item, ...]
-    say: Say
-    shown: dict[Showing, dict[str, Explained]] = field(default_factory=dict)
-    given: dict[Showing, list[Outcome]] = field(default_factory=dict)
-    scores: dict[Showing, float] = field(default_factory=dict)
-
-    @property
-    def best(self) -> Showing:
-        """The best by the primary metric, the first among equals."""
-        return max(self.scores, key=lambda way: self.scores[way])
-
-
 def passes_of(k: Sequence[int], *, documents: bool = False) -> int:
     """How often dev rows are asked about at most to choose: once a k, and over rows in two more ways."""
     return len(k) + 2 * (not documents) if len(k) > 1 else 0
@@ -147,7 +126,7 @@ def guide_of(fitted: Fitted) -> Guide:
     return Guide(str(shown))
 
 
-class RetrieveArm:
+class RetrieveArm(FindingArm[Showing]):
     """kNN few-shot prompting over an index of the training rows."""
 
     def __init__(
@@ -158,12 +137,9 @@ class RetrieveArm:
         task: Task,
         settings: RetrieveSettings,
     ) -> None:
-        self.id = arm
-        self._model = model
+        super().__init__(arm, model, task)
         self._index = index
-        self._task = task
         self._settings = settings
-        self._answers = Answers(form=task.form())
         self._choices = _choices(self._answers.form)
         self._guides = self._fitting_guides()
         self._train: dict[str, Item] = {}
@@ -172,12 +148,6 @@ class RetrieveArm:
         self._all = Offered.ALL if self._choices else None
         self._showing = Showing(k=settings.k[0], guide=self._guides[0], offered=self._all)
         self._missed = 0.0
-        self._tried = Tried()
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """The model that reads the examples."""
-        return self._model.identity
 
     @property
     def config(self) -> Mapping[str, object]:
@@ -252,30 +222,6 @@ class RetrieveArm:
             self._search = best_of(votes).vote.mode
         return tuple(_best_votes(votes))
 
-    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """Retrieve and answer; what the chosen trial answered stands."""
-        known, rest = self._tried.take(items)
-        yield from known
-        yield from found_meanwhile(self._model, rest, self._show, self._ask)
-
-    def predict_one(self, item: Item) -> Outcome:
-        """Retrieve for one item and answer it."""
-        start = time.perf_counter()
-        shown = self.explain(item)
-        outcome = ask_one(self._model, item, shown, self._answers, retrieval_s=time.perf_counter() - start)
-        return self._over_all_choices(outcome, shown)
-
-    def explain(self, item: Item) -> Explained:
-        """The messages of one item and the training rows in them."""
-        return self._shown(item, self._found([item])[0])
-
-    def refresh(self) -> None:
-        """Forget the kept prompt prefix."""
-        self._model.forget()
-
-    def close(self) -> None:
-        """The model and the index are shared and closed by whoever opened them."""
-
     def _take(self, stored: Fitted) -> Fitted:
         choices = stored.choices
         self._search = SearchMode(str(choices["search"]))
@@ -292,30 +238,15 @@ class RetrieveArm:
         self._showing = Showing(k=min(self._settings.k), guide=self._guides[0], offered=self._all)
         if not dev:
             return ()
-        trials = _Trials(dev=tuple(dev), say=say)
+        trials: Trials[Showing] = Trials(dev=tuple(dev), say=say, name=lambda way: way.name)
         for k in sorted(self._settings.k):
             self._try(Showing(k=k, guide=self._guides[0], offered=self._all), trials)
         for guide in self._guides[1:]:
             self._try(dataclasses.replace(trials.best, guide=guide), trials)
         for offered in self._ways_offered[1:]:
             self._try(dataclasses.replace(trials.best, offered=offered), trials)
-        self._use(trials.best, dev)
-        self._tried.keep(trials.given[trials.best])
+        self._take_best(trials)
         return tuple((way.name, score) for way, score in trials.scores.items())
-
-    def _try(self, way: Showing, trials: _Trials) -> None:
-        """Answer one way, from a fresh prompt prefix as every pass does; equal questions are asked once."""
-        self._use(way, trials.dev)
-        shown, seconds = self._show(trials.dev)
-        alike = next((other for other, asked in trials.shown.items() if asked == shown), None)
-        if alike is None:
-            trials.say(f"trying {way.name} on {len(trials.dev)} dev items")
-            self._model.forget()
-            trials.given[way] = list(self._ask(trials.dev, shown, seconds))
-        else:
-            trials.given[way] = trials.given[alike]
-        trials.shown[way] = shown
-        trials.scores[way] = score_on(trials.given[way], trials.dev, self._task)
 
     def _use(self, way: Showing, dev: Sequence[Item]) -> None:
         self._showing = way
@@ -331,18 +262,6 @@ class RetrieveArm:
             for item, near in zip(dev, found, strict=True)
         )
         return round((missed + 1) / (len(dev) + 2), 4)
-
-    def _show(self, items: Sequence[Item]) -> tuple[dict[str, Explained], float]:
-        """What is put to the model for each item, and the seconds that finding it took, an item."""
-        start = time.perf_counter()
-        shown = {i.id: self._shown(i, near) for i, near in zip(items, self._found(items), strict=True)}
-        return shown, (time.perf_counter() - start) / max(1, len(items))
-
-    def _ask(
-        self, items: Sequence[Item], shown: Mapping[str, Explained], seconds: float
-    ) -> Iterator[Outcome]:
-        for outcome in ask_all(self._model, items, shown, self._answers, retrieval_s=seconds):
-            yield self._over_all_choices(outcome, shown[outcome.item_id])
 
     def _found(self, items: Sequence[Item]) -> list[list[Neighbour]]:
         """The rows to show for each item, nearest first."""
@@ -414,7 +333,7 @@ class RetrieveArm:
         assert isinstance(form, Choices), "only a closed set is narrowed"
         return form
 
-    def _over_all_choices(self, outcome: Outcome, shown: Explained) -> Outcome:
+    def _whole(self, outcome: Outcome, shown: Explained) -> Outcome:
         """A distribution over the choices offered as one over all: the others share what dev missed."""
         offered = () if shown.form is None else shown.form.answers
         if (

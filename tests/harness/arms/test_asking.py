@@ -8,29 +8,44 @@ from typing import Any
 
 import pytest
 
-from harness.arms.base import Explained, found_meanwhile
-from harness.core.records import Completion, Item, ModelIdentity, Outcome, Timing
+from advisor.options import Option
+from harness.arms.base import Explained, FindingArm
+from harness.core.records import ArmId, Completion, Item, ModelIdentity, Neighbour, Outcome, Timing
 
 ITEMS = [Item(id=f"i{number}", text=f"text {number}", target="a") for number in range(8)]
 
 
-def parts_of(identity: ModelIdentity) -> list[int]:
-    """How many items were asked about at a time."""
-    asked: list[int] = []
+class Counting(FindingArm[int]):
+    """Finds nothing, and counts how many items are asked about at a time."""
 
-    def show(items: Sequence[Item]) -> tuple[dict[str, Explained], float]:
-        return {item.id: Explained(messages=()) for item in items}, 0.0
+    def __init__(self, identity: ModelIdentity) -> None:
+        model: Any = SimpleNamespace(identity=identity)
+        task: Any = SimpleNamespace(form=lambda: None)
+        super().__init__(ArmId(option=Option.RETRIEVE, model="m"), model, task)
+        self.asked: list[int] = []
 
-    def ask(items: Sequence[Item], shown: Mapping[str, Explained], seconds: float) -> Iterator[Outcome]:
-        asked.append(len(items))
+    def _found(self, items: Sequence[Item]) -> list[tuple[Neighbour, ...]]:
+        return [()] * len(items)
+
+    def _shown(self, item: Item, nearest_first: Sequence[Neighbour]) -> Explained:
+        return Explained(messages=())
+
+    def _use(self, way: int, dev: Sequence[Item]) -> None: ...
+
+    def _ask(
+        self, items: Sequence[Item], shown: Mapping[str, Explained], seconds: float
+    ) -> Iterator[Outcome]:
+        self.asked.append(len(items))
         assert set(shown) == {item.id for item in items}
         for item in items:
             yield Completion(item_id=item.id, text="a", timing=Timing(model_s=0.0))
 
-    model: Any = SimpleNamespace(identity=identity)
-    found = [outcome.item_id for outcome in found_meanwhile(model, ITEMS, show, ask)]
-    assert found == [item.id for item in ITEMS]
-    return asked
+
+def parts_of(identity: ModelIdentity) -> list[int]:
+    """How many items were asked about at a time."""
+    arm = Counting(identity)
+    assert [outcome.item_id for outcome in arm.predict(ITEMS)] == [item.id for item in ITEMS]
+    return arm.asked
 
 
 def test_a_served_model_is_asked_in_parts_and_a_batch_is_handed_in_whole(
