@@ -394,6 +394,7 @@ class DataSummary:
 
     Attributes:
         labels: 0 where answers are no labels; `majority_share` is None then.
+        clusters: groups of related test items; None where each stands alone.
         look: which look at its question the run is; from the second on only items count that no earlier one
             tested. `planned_looks` is how many the plan split its alpha over.
     """

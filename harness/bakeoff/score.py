@@ -368,7 +368,7 @@ def _data_summary(run: StoredRun) -> DataSummary:
     second = facts.second_labels
     twice = [item for item in test if item.id in second]  # of labels only
     agreed, beyond_chance = two_annotators(twice, second, run.how) if twice else (None, None)
-    clusters = {item.cluster for item in test if item.cluster is not None}
+    clusters = Counter(item.cluster for item in test if item.cluster is not None)
     return DataSummary(
         name=facts.name,
         title=facts.title,
@@ -378,7 +378,7 @@ def _data_summary(run: StoredRun) -> DataSummary:
         train=len(run.items["train"]),
         dev=len(run.items["dev"]),
         test=len(test),
-        clusters=len(clusters) or None,
+        clusters=len(clusters) if max(clusters.values(), default=1) > 1 else None,
         digests=facts.digests,
         findings=facts.findings,
         annotator_agreement=agreed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from advisor.options import TaskKind
 from advisor.sentences import capital
 from harness.bakeoff.results import ArmResult, DataSummary, RouteDesign
-from harness.core.wording import MISSING, decimal, one_line, percent, seconds, share_sentence
+from harness.core.wording import MISSING, counted, decimal, one_line, percent, seconds, share_sentence
 from harness.data.gate import PERSONAL_DATA
 from harness.privacy.detect import ONLY_WHERE_SAID
 from harness.report.context import ReportContext
@@ -224,7 +224,8 @@ def run_section(c: ReportContext) -> Section:
 def run_facts(c: ReportContext) -> tuple[Fact, ...]:
     """Run, data, digests, looks."""
     results, data = c.results, c.results.data
-    clusters = "" if data.clusters is None else f", {data.clusters:,} groups of related items in test"
+    groups = counted(data.clusters or 0, "group", "groups")
+    clusters = "" if data.clusters is None else f", {groups} of related items in test"
     seen = results.looks > 1 or data.look > data.planned_looks
     test = short(data.digests.get("test", "")) or "unknown"
     return (
