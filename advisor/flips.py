@@ -79,7 +79,9 @@ def find_flips(case: UseCase, judge: Judge, now: Outcome) -> tuple[Flip, ...]:
             value, assumed = float(getattr(inputs, field)), getattr(case, field) is None
         at = _evaluator(case, judge, field)
         start = max(value, low)
-        if (assumed or start != value) and at(start) != now:
+        if (assumed or start != value) and (there := at(start)) != now:
+            if not assumed:
+                found.append(_flip(field, value, (now, _turn(at, value, (start, there), now)), True, assumed))
             continue
         for above in (True, False):
             turn = _nearest(at, start, (low, high), now, above)
@@ -118,16 +120,23 @@ def _nearest(
         if beyond == now:
             previous = value
             continue
-        near, far = previous, value
-        for _ in range(BISECTIONS):
-            middle = math.sqrt(near * far)
-            found = at(middle)
-            if found == now:
-                near = middle
-            else:
-                far, beyond = middle, found
-        return far, beyond
+        return _turn(at, previous, (value, beyond), now)
     return None
+
+
+def _turn(
+    at: Callable[[float], Outcome], near: float, beyond: tuple[float, Outcome], now: Outcome
+) -> tuple[float, Outcome]:
+    """Where between a value of today's outcome and one beyond it turns, and to what."""
+    far, there = beyond
+    for _ in range(BISECTIONS):
+        middle = math.sqrt(near * far) or far / 2  # 0 is on no log scale
+        found = at(middle)
+        if found == now:
+            near = middle
+        else:
+            far, there = middle, found
+    return far, there
 
 
 def _flip(

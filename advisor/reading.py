@@ -283,8 +283,12 @@ def _check(node: Any, sizes: dict[int, int | None]) -> int:
 
 def _check_keys(node: Any) -> None:
     seen: set[tuple[str, str]] = set()
-    for key, _ in node.value:
+    for key, value in node.value:
         if isinstance(key.value, str):
+            left_open = (value.tag, value.value) == (_TAG + "null", "")
+            if node.flow_style and left_open and key.value[:1].isdigit():
+                rest = f"{key.value[:40]!r} is no key"
+                _refuse(f"{rest}: a figure with a comma needs quotation marks inside {{ }}", key.start_mark)
             if (key.tag, key.value) in seen:
                 _refuse(f"the key {key.value[:40]!r} stands there twice", key.start_mark)
             seen.add((key.tag, key.value))

@@ -556,6 +556,8 @@ def flip_sentence(flip: Flip) -> str:
 
 def flip_where(flip: Flip) -> str:
     """'above about 1,200 queries a month (now 900)'."""
+    if flip.field == "examples" and flip.at <= 1:
+        return "with any examples at all (now none)"
     side = "above" if flip.above else "below"
     now = ""
     if flip.field != "api_price":

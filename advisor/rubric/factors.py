@@ -340,10 +340,11 @@ _FUNCTIONS: dict[str, Callable[[UseCase, Factor], Strength]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A factor with its strength; None when not known."""
+    """A factor with its strength, None when not known, and why it counts in this case."""
 
     factor: Factor
     strength: Strength
+    reason: str
 
 
 def measure(case: UseCase, factor: Factor) -> Measured:
@@ -358,4 +359,8 @@ def measure(case: UseCase, factor: Factor) -> Measured:
     strength = function(case, factor)
     if strength is None and factor.function == "facts" and case.task is AnswerKind.QUESTION_ANSWERING:
         strength = LIKELY_FACTS
-    return Measured(factor=factor, strength=strength)
+    assumed = function in (prompting_enough, prompting_short) and case.quality_floor is None
+    reason = factor.reason + (
+        f" ({FLOOR_IF_NONE:.0%}, as none is stated)".replace("%", " %") if assumed else ""
+    )
+    return Measured(factor=factor, strength=strength, reason=reason)

@@ -233,7 +233,7 @@ def _contribution(m: Measured, value: Decimal) -> Contribution:
         weight=m.factor.weight,
         strength=round(m.strength or 0.0, 3),
         points=value,
-        reason=m.factor.reason,
+        reason=m.reason,
         source=m.factor.source,
     )
 

@@ -108,9 +108,6 @@ def _listed(names: list[str]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
-_WORDS = "Answers that were stored are kept; `harness runs` lists runs to go on with."
-
-
 class Stops:
     """Which signal asked this process to stop, once one did."""
 
@@ -137,8 +134,9 @@ class Stops:
 
     @property
     def words(self) -> str:
-        """One line for a command that has no way on of its own to tell."""
-        return f"stopped by {(self.received or signal.SIGINT).name}. {_WORDS}"
+        """For a command with no way on of its own to tell: it began nothing that can be gone on with."""
+        again = command(*sys.argv[1:])
+        return f"stopped by {(self.received or signal.SIGINT).name}; nothing to resume.\n  run:     {again}"
 
 
 _INTERRUPTED = 130

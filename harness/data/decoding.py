@@ -112,7 +112,7 @@ def _no_text(name: str, got: str) -> DataError:
     return DataError(
         f"{name} is no text file.",
         got=got,
-        allowed="CSV, JSON, Excel, OpenDocument or Parquet; gzip of these",
+        allowed="CSV, JSON, Excel, OpenDocument or Parquet; gzip or zip of these",
     )
 
 

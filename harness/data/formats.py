@@ -8,7 +8,9 @@ import io
 import re
 import zipfile
 import zlib
-from typing import Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Literal
 
 from harness.core.errors import DataError
 
@@ -25,6 +27,7 @@ _CSV = "save it as CSV UTF-8 or .xlsx, then the same command with that file"
 _REFUSED = (
     (b"%PDF", "a PDF document"),
     (b"{\\rtf", "an RTF document"),
+    (b"\x1f\x8b", "packed by gzip, twice"),
     (b"BZh", "packed by bzip2"),
     (b"\xfd7zXZ\x00", "packed by xz"),
     (b"\x28\xb5\x2f\xfd", "packed by zstd"),
@@ -60,27 +63,54 @@ _IN_ZIP = (
 
 
 def unpack(content: bytes, name: str) -> tuple[bytes, str]:
-    """A gzip file's content and its name without `.gz`; anything else as it is.
+    """A gzip file's content and its name without `.gz`, or the one file in a zip archive; else as it is.
 
     Raises:
         DataError: it is damaged, packed twice, or unpacks to more than a table would.
     """
+    if content.startswith(b"PK\x03\x04"):
+        return _unzip(content, name)
     if not content.startswith(b"\x1f\x8b"):
         return content, name
-    parts: list[bytes] = []
-    size = 0
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
-            while part := packed.read(_CHUNK):
-                parts.append(part)
-                size += len(part)
-                _bounded(size, len(content), name)
+            whole = _whole(packed, len(content), name)
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(f"{name} is a damaged gzip file: {error}.", run="get the file again") from error
-    whole = b"".join(parts)
-    if whole.startswith(b"\x1f\x8b"):
-        raise DataError(f"{name} is packed by gzip twice.", run=f"gunzip {name}")
     return whole, re.sub(r"\.gz(ip)?$", "", name, flags=re.IGNORECASE)
+
+
+def _unzip(content: bytes, name: str) -> tuple[bytes, str]:
+    """The one file of an archive and its name, where it holds one; a workbook or document holds several."""
+    with _archive(content, name) as archive:
+        files = [
+            one for one in archive.namelist() if not one.endswith("/") and not one.startswith("__MACOSX/")
+        ]
+        if len(files) != 1 or files[0].startswith(tuple(start for start, _ in _IN_ZIP)):
+            return content, name
+        with archive.open(files[0]) as packed:
+            return _whole(packed, len(content), name), files[0].rpartition("/")[2]
+
+
+@contextmanager
+def _archive(content: bytes, name: str) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            yield archive
+    except (zipfile.BadZipFile, OSError, zlib.error, RuntimeError, NotImplementedError, ValueError) as error:
+        words = f"{name} is a damaged zip archive or workbook: {error}."
+        raise DataError(words, run="get the file again") from error
+
+
+def _whole(packed: IO[bytes], size: int, name: str) -> bytes:
+    """All that a packed file of this size holds, if a table would hold so much."""
+    parts: list[bytes] = []
+    read = 0
+    while part := packed.read(_CHUNK):
+        parts.append(part)
+        read += len(part)
+        _bounded(read, size, name)
+    return b"".join(parts)
 
 
 def kind_of(content: bytes, name: str) -> Kind:
@@ -114,18 +144,12 @@ def _bounded(size: int, packed: int, name: str) -> None:
 
 
 def _zipped(content: bytes, name: str) -> Kind:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.namelist()
-            declared = (
-                archive.read("mimetype")[:80].decode("ascii", "replace") if "mimetype" in members else ""
-            )
-            if any(member.startswith("xl/workbook.") for member in members) or "spreadsheet" in declared:
-                _check_members(archive, len(content), name)
-                return "workbook"
-    except (zipfile.BadZipFile, OSError, zlib.error, RuntimeError, NotImplementedError, ValueError) as error:
-        words = f"{name} is a damaged zip archive or workbook: {error}."
-        raise DataError(words, run="get the file again") from error
+    with _archive(content, name) as archive:
+        members = archive.namelist()
+        declared = archive.read("mimetype")[:80].decode("ascii", "replace") if "mimetype" in members else ""
+        if any(member.startswith("xl/workbook.") for member in members) or "spreadsheet" in declared:
+            _check_members(archive, len(content), name)
+            return "workbook"
     for start, what in _IN_ZIP:
         if any(member.startswith(start) for member in members):
             raise _refused(name, what)
@@ -133,6 +157,7 @@ def _zipped(content: bytes, name: str) -> Kind:
     raise DataError(
         f"{name} is a zip archive, not a table.",
         got=f"in it: {listed}{', ...' if len(members) > 5 else ''}" if members else "nothing in it",
+        allowed="an archive with one file in it, the table",
         run=f"unzip {name}   # then the same command with the file in it",
     )
 

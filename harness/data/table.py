@@ -1,4 +1,4 @@
-"""Tables as users have them, from bytes: CSV, JSON in any nesting, workbooks, Parquet; and gzip of these.
+"""Tables as users have them, from bytes: CSV, JSON in any nesting, workbooks, Parquet; gzip or zip of these.
 
 Pure but for what the packages of workbooks and Parquet do. What a file is, its first bytes say, not its name.
 Every fault of the rows is collected; a file that is no table at all is one error that says what it is.

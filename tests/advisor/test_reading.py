@@ -28,6 +28,11 @@ for _before, _name in zip("abcdef", "bcdefg", strict=True):
     [
         ("a: 1\nb: 2\na: 3", "line 3: the key 'a' stands there twice"),
         ("a:\n  b: 1\n  b: 2", "line 3: the key 'b'"),
+        (
+            "a: {b: 2,50 EUR}",
+            "line 1: '50 EUR' is no key: a figure with a comma needs quotation marks inside",
+        ),
+        ("{a: 0,85, b: 1,85}", "'85' is no key"),
         ("price_date: 2026-02-30", "line 1: '2026-02-30' cannot be read: day is out of range"),
         ("n: 0x_", "line 1: '0x_' cannot be read"),
         ("n: " + "9" * 5000, "thousands of digits"),

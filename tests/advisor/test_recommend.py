@@ -24,7 +24,8 @@ from advisor.text import advice_text
 from tests.advisor.helpers import EXAMPLES, USE_CASES, basis
 
 BANDS, ASSUMED = load_bands(), load_assumptions()
-EXAMPLE = load_case(next(p for p in EXAMPLES if p.stem == "changing-policy-answers"))
+EXAMPLES_BY_NAME = {path.stem: load_case(path) for path in EXAMPLES}
+EXAMPLE = EXAMPLES_BY_NAME["changing-policy-answers"]
 EXPECTED = {  # what the issue of each example is about; not a measurement
     # published encoders are likely to get more right than linear models, at hardly more cost
     "ticket-routing": ("encoder", {"tune", "measure"}),
@@ -253,6 +254,26 @@ def test_flips_flip(path):
         assert outcome(replace(case, **{flip.field: flip.at})) == (flip.to_option, flip.to_answer) != now
         near = flip.at * (0.95 if flip.above else 1.05)
         assert outcome(replace(case, **{flip.field: near})) == now
+
+
+def test_from_none_on_the_first_figure_that_changes_the_advice_is_named():
+    """Nothing is trained on no example, and one is an example: found by the same judge at 0 and at 1."""
+    case = replace(EXAMPLES_BY_NAME["ticket-routing"], examples=0, labels_per_class=None)
+    advice = advise(case)
+    one = _outcome(advise(replace(case, examples=1), look_around=False))
+    assert _outcome(advice) == (Option.PROMPT, AdvisedAnswer.NEITHER) != one
+    (flip,) = advice.flips
+    assert (flip.field, flip.above, flip.to_option, flip.to_answer) == ("examples", True, *one)
+    assert "with any examples at all (now none): RAG comes first" in advice_text(advice)
+
+
+@pytest.mark.parametrize(
+    ("floor", "words"), [(0.9, "accuracy wanted ["), (None, "(95 %, as none is stated)")]
+)
+def test_a_floor_that_is_stated_is_the_one_a_prompt_falls_short_of(floor, words):
+    case = replace(EXAMPLES_BY_NAME["ticket-routing"], prompting_accuracy=0.6, quality_floor=floor)
+    text = " ".join(advice_text(advise(case), verbose=True).split())
+    assert words in text and ("as none is stated" in text) == (floor is None)
 
 
 @given(USE_CASES)

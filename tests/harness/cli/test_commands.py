@@ -163,23 +163,25 @@ def test_doctor_looks_and_never_shows_a_key(harness: Command, monkeypatch: pytes
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_to_stop_leaves_the_way_on(tmp_path: Path, name: str, code: int) -> None:
-    """A run says how to resume it (3); a command without a run says that it was stopped (128 + signal)."""
+    """A run says how to resume it (3); before there is one, the same command starts again (128 + n)."""
     script = tmp_path / "slow.py"
     script.write_text(
         "import signal, sys, time\n"
         "from harness.cli import app\n"
         "from harness.recommendation import history\n"
-        "from harness.bakeoff import run as bakeoff\n"
+        "from harness.bakeoff import addresses, run as bakeoff\n"
         "def slow(*_):\n"
         "    print('in it', flush=True)\n"
         "    time.sleep(30)\n"
         "bakeoff.answer = history.list_runs = slow\n"
+        "if '--seed' in sys.argv:\n    addresses.check_addresses = slow\n"
         "app.run()\n"
     )
     tickets = write_tickets(tmp_path / "tickets.csv", each=20)
     for words, expected, said in (
         ([*flags(tickets, "--arms", "floor")], 3, "harness resume 2"),
-        (["runs"], code, f"stopped by {name}"),
+        (["runs"], code, f"stopped by {name}; nothing to resume.\n  run:     harness runs\n"),
+        ([*flags(tickets, "--seed", "3")], code, "--offline --seed 3\n"),
     ):
         process = subprocess.Popen(
             [sys.executable, str(script), *words],

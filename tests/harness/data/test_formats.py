@@ -13,10 +13,11 @@ from tests.support.reading import as_csv, refusal, see, values
 from tests.support.workbooks import xlsx
 
 
-def zipped(member: str, content: str) -> bytes:
+def zipped(*members: str, content: str | bytes = "a,b") -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr(member, content)
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member in members:
+            archive.writestr(member, content)
     return out.getvalue()
 
 
@@ -25,17 +26,28 @@ def test_gzip_is_unpacked_whatever_it_is_called(name: str) -> None:
     assert see(gzip.compress(as_csv().encode()), name).values == values()
 
 
+@pytest.mark.parametrize("beside", [(), ("__MACOSX/._export.csv", "more/")])
+def test_a_zip_archive_with_one_file_in_it_is_that_file(beside: tuple[str, ...]) -> None:
+    assert see(zipped("more/export.csv", *beside, content=as_csv()), "t.zip").values == values()
+
+
+def test_a_workbook_in_a_zip_archive_is_read() -> None:
+    sheet = xlsx({"A": [["subject", "body", "queue"], [7, 2.5, 1]]})
+    assert see(zipped("a.xlsx", content=sheet), "t.zip").values == [("7", "2.5", "1")]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (gzip.compress(as_csv().encode())[:-20], "damaged gzip file"),
-        (gzip.compress(gzip.compress(b"a,b")), "gzip twice"),
+        (gzip.compress(gzip.compress(b"a,b")), "packed by gzip, twice"),
         (gzip.compress(b""), "is empty"),
         (b"%PDF-1.7\n", "a PDF document"),
         (b"{\\rtf1\\ansi", "an RTF document"),
-        (zipped("word/document.xml", "x"), "a Word document"),
-        (zipped("export.csv", "a,b"), "in it: export.csv"),
-        (zipped("export.csv", "a,b")[:40], "damaged zip"),
+        (zipped("word/document.xml"), "a Word document"),
+        (zipped("export.csv", "more.csv"), "in it: export.csv, more.csv"),
+        (zipped("in.zip", content=zipped("a", "b")), "in.zip is a zip archive"),
+        (zipped("export.csv")[:40], "damaged zip"),
         (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
         (b"SQLite format 3\x00", "an SQLite database"),
         (b"!BDN" + bytes(600), "an Outlook mailbox"),
@@ -72,6 +84,7 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_refused(monkeypatch: pytest
     monkeypatch.setattr(formats, "_SMALL", 1 << 20)
     bomb = b"a" * (4 << 20)
     assert "unpacks to more" in refusal(gzip.compress(bomb))
+    assert "unpacks to more" in refusal(zipped("t.csv", content=bomb))
     sheet = f'<row r="1"><c r="A1" t="inlineStr"><is><t>{bomb.decode()}</t></is></c></row>'
     assert "unpacks to more" in refusal(xlsx({"A": sheet}))
 
