@@ -360,7 +360,5 @@ def measure(case: UseCase, factor: Factor) -> Measured:
     if strength is None and factor.function == "facts" and case.task is AnswerKind.QUESTION_ANSWERING:
         strength = LIKELY_FACTS
     assumed = function in (prompting_enough, prompting_short) and case.quality_floor is None
-    reason = factor.reason + (
-        f" ({FLOOR_IF_NONE:.0%}, as none is stated)".replace("%", " %") if assumed else ""
-    )
-    return Measured(factor=factor, strength=strength, reason=reason)
+    of = f" ({100 * FLOOR_IF_NONE:.0f} %, as none is stated)" if assumed else ""
+    return Measured(factor=factor, strength=strength, reason=factor.reason + of)
