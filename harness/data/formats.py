@@ -8,9 +8,9 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Literal
+from typing import Literal
 
 from harness.core.errors import DataError
 
@@ -74,7 +74,7 @@ def unpack(content: bytes, name: str) -> tuple[bytes, str]:
         return content, name
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
-            whole = _whole(packed, len(content), name)
+            whole = _whole(packed.read, len(content), name)
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(f"{name} is a damaged gzip file: {error}.", run="get the file again") from error
     return whole, re.sub(r"\.gz(ip)?$", "", name, flags=re.IGNORECASE)
@@ -89,7 +89,7 @@ def _unzip(content: bytes, name: str) -> tuple[bytes, str]:
         if len(files) != 1 or files[0].startswith(tuple(start for start, _ in _IN_ZIP)):
             return content, name
         with archive.open(files[0]) as packed:
-            return _whole(packed, len(content), name), files[0].rpartition("/")[2]
+            return _whole(packed.read, len(content), name), files[0].rpartition("/")[2]
 
 
 @contextmanager
@@ -102,14 +102,14 @@ def _archive(content: bytes, name: str) -> Iterator[zipfile.ZipFile]:
         raise DataError(words, run="get the file again") from error
 
 
-def _whole(packed: IO[bytes], size: int, name: str) -> bytes:
+def _whole(read: Callable[[int], bytes], size: int, name: str) -> bytes:
     """All that a packed file of this size holds, if a table would hold so much."""
     parts: list[bytes] = []
-    read = 0
-    while part := packed.read(_CHUNK):
+    unpacked = 0
+    while part := read(_CHUNK):
         parts.append(part)
-        read += len(part)
-        _bounded(read, size, name)
+        unpacked += len(part)
+        _bounded(unpacked, size, name)
     return b"".join(parts)
 
 
