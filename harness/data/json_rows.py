@@ -405,7 +405,10 @@ def _objects(
     texts = {columns[position] for position in match.positions.get("text", ())}
     as_they_stand = (*match.positions.get(OBJECTS, ()), *match.positions.get(LISTS, ()))
     whole = {columns[position] for position in as_they_stand}
-    values_of = {columns[position] for position in match.positions.get(VALUES, ())}
+    as_values = [
+        at for use, found in match.positions.items() if use == VALUES or not needed(use) for at in found
+    ]
+    values_of = {columns[position] for position in as_values}
     lacking = dict.fromkeys(names, 0)
     found: list[tuple[int, tuple[str, ...]]] = []
     replaced = 0

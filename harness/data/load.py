@@ -7,9 +7,9 @@ are read here too.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advisor.bundled import bundled
@@ -17,13 +17,14 @@ from advisor.options import TaskKind
 from advisor.reading import Unreadable, parse_json
 from harness.core.errors import DataError
 from harness.core.records import AnswerSpace, Evalset, Finding, Item, Label, Target
+from harness.core.references import Reference
 from harness.core.wording import counted
 from harness.data.card import EvalsetCard, parse_card
-from harness.data.columns import OBJECTS, VALUES, Numeral
+from harness.data.columns import OBJECTS, VALUES, Numeral, match_columns
 from harness.data.field_columns import fields_of_columns
 from harness.data.gate import check, require_usable
 from harness.data.leakage import Likeness, cluster_rows, likeness
-from harness.data.problems import Problems
+from harness.data.problems import Problems, shorten
 from harness.data.rows import ReadTarget, RowGroups, RowReader, entries, read_rows
 from harness.data.settings import DataPlan, TableForm
 from harness.data.source import (
@@ -43,13 +44,23 @@ from harness.data.source import (
 )
 from harness.data.split import split_items
 from harness.data.table import read_table
+from harness.tasks.answers import states_none
 from harness.tasks.base import Task
 from harness.tasks.classification import levels_of
 from harness.tasks.fields import fields_in, parse_schema
 from harness.tasks.kinds import task_of
-from harness.tasks.questions import DRAFT_COLUMNS, EVIDENCE_COLUMNS, QuestionTask, reference_of
+from harness.tasks.questions import (
+    ANSWERABLE_COLUMN,
+    BETWEEN,
+    DRAFT_COLUMNS,
+    EVIDENCE_COLUMNS,
+    IMPOSSIBLE_COLUMN,
+    QuestionTask,
+    reference_of,
+)
 from harness.tasks.records import PromptLimits
 
+_BESIDE_ANSWERS = (EVIDENCE_COLUMNS, DRAFT_COLUMNS, (ANSWERABLE_COLUMN,), (IMPOSSIBLE_COLUMN,))
 FRACTIONS = {"train": 0.5, "dev": 0.1, "test": 0.4}
 """Of a user's own file, as the project's own evalsets are split."""
 
@@ -197,6 +208,20 @@ def _load_fields(path: Path, form: DataPlan, seed: int) -> Evalset:
 def _load_questions(path: Path, form: DataPlan, seed: int) -> Evalset:
     """A file of questions with their answers; an empty answer is not in the documents."""
     rows, findings = read_file(path, form)
+    references = [row.item.target for row in rows if isinstance(row.item.target, Reference)]
+    told = {answer.casefold() for one in references for answer in one.answers}
+    if "false" in told and "true" not in told:  # no answer to a question, but that there is none
+        rows = [
+            replace(row, item=replace(row.item, target=Reference(answerable=False)))
+            if one.answers and one.answers[0].casefold() == "false"
+            else row
+            for row, one in zip(rows, references, strict=True)
+        ]
+        message = "The answer 'false' counts as none, as no answer is 'true'."
+        findings = [*findings, Finding(code="no-answer", severity="note", message=message)]
+    if not any(one.answerable for one in references):
+        message = "No question has an answer: whatever answers one is wrong."
+        findings = [*findings, Finding(code="no-answers", severity="warning", message=message)]
     return _open_set(path, rows, AnswerSpace(kind=TaskKind.QUESTION_ANSWERING), seed, findings)
 
 
@@ -224,14 +249,55 @@ def _open_set(
     return _gated(evalset, like)
 
 
-def _reads(form: DataPlan, drafted: Counter[str]) -> ReadTarget:
-    """What reads the cells of a target; counts, by model, questions that it drafted."""
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """What the rows of a file of questions were found to hold.
+
+    Attributes:
+        drafted: by model, questions that it drafted.
+        without: by words, answers that say that there is none.
+        joined: by mark, answers with a mark that may stand between several.
+    """
+
+    drafted: Counter[str] = field(default_factory=Counter)
+    without: Counter[str] = field(default_factory=Counter)
+    joined: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def say(self, rows: int, problems: Problems) -> None:
+        """Note it."""
+        for model, count in self.drafted.items():
+            questions = f"{count:,} of {rows:,} questions were drafted by {model} and checked by a person"
+            problems.say("drafted", f"{questions}: they are no customer data.", "warning")
+        if self.without:
+            words = ", ".join(shorten(words) for words, _ in self.without.most_common(3))
+            many = counted(self.without.total(), "question counts", "questions count")
+            message = f"{many} as not answered by the documents, where the answer is {words}."
+            problems.say("no-answer", message, "note")
+        for mark, answers in self.joined.items():
+            if len(answers) * _SEVERAL_IN >= rows:
+                many = counted(len(answers), "answer holds", "answers hold")
+                message = f"{many} {mark}, such as {shorten(answers[0])}, and each is one answer: acceptable "
+                problems.say("joined-answers", f"{message}ones stand between '{BETWEEN}' or in a JSON list.")
+
+
+_SEVERAL_IN = 5  # of so many rows one has a mark before it is told of
+_JOINS = {"';'": ";", "' / '": " / ", "a line break": "\n"}
+
+
+def _reads(form: DataPlan, met: _Met) -> ReadTarget:
+    """What reads the cells of a target, and notes what it meets."""
     if form.answer:
         read = QuestionTask(PromptLimits()).read_target
 
         def counting(cells: Sequence[str]) -> Target | None:
-            target = read(cells)
-            drafted.update(filter(None, [cells[-2].strip()]))
+            target, cell = read(cells), cells[0].strip()
+            met.drafted.update(filter(None, [cells[3].strip()]))
+            if cell and states_none(cell):
+                met.without[cell] += 1
+            if isinstance(target, Reference) and target.answers == (cell,):
+                for mark, between in _JOINS.items():
+                    if between in cell:
+                        met.joined[mark].append(cell)
             return target
 
         return counting
@@ -256,28 +322,35 @@ def read_file(path: Path, form: DataPlan) -> tuple[list[RowGroups], list[Finding
         MissingExtra: a package that reads this kind of file is not installed.
     """
     problems = Problems()
-    drafted: Counter[str] = Counter()
+    met = _Met()
     reader = RowReader(
         id=form.id,
         text=form.text,
         label=form.fields or form.labels or (form.answer,) * bool(form.answer),
-        purpose=VALUES if form.fields else "label",
-        read=_reads(form, drafted),
+        purpose=VALUES if form.fields or form.answer else "label",
+        read=_reads(form, met),
         groups=form.group,
         slices=form.slices,
         prefix="row",
         skip_unlabelled=form.skip_unlabelled,
         optional_id="id",
-        optional_label=(EVIDENCE_COLUMNS, DRAFT_COLUMNS) if form.answer else (),
+        optional_label=_BESIDE_ANSWERS if form.answer else (),
     )
     table = read_table(read_bytes(path, "The data file"), path.name, reader.asked, problems, form)
     rows = read_rows(table, reader, problems)
     if not rows and not problems:
         problems.add("no rows below the header")
+    if form.answer and not table.usable:
+        problems.advise(
+            "the same command with --text and --answer, and the file's own names of these columns"
+        )
     problems.check(f"The data file {path.name}")
-    for model, count in drafted.items():
-        questions = f"{count:,} of {len(rows):,} questions were drafted by {model} and checked by a person"
-        problems.say("drafted", f"{questions}: they are no customer data.", "warning")
+    document, quote = (match_columns({"": (name,)}, table.columns) for name in EVIDENCE_COLUMNS)
+    if form.answer and document.missing and not quote.missing:
+        problems.say(
+            "quote-alone", "The column 'quote' was left out: no column 'document' says where it stands."
+        )
+    met.say(len(rows), problems)
     return rows, problems.findings
 
 

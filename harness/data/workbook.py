@@ -25,6 +25,7 @@ from harness.data.columns import (
     check_header,
     find_header,
     match_columns,
+    needed,
     take_rows,
 )
 from harness.data.problems import Problems, shorten
@@ -176,7 +177,8 @@ def read_parquet(content: bytes, name: str, asked: Asked, problems: Problems) ->
         if not check_columns(match, columns, problems):
             return DataTable(columns=columns, usable=False)
         names = [columns[position] for position in match.taken]
-        objects = {columns[position] for position in match.positions.get(VALUES, ())}
+        as_values = [at for use, at in match.positions.items() if use == VALUES or not needed(use)]
+        objects = {columns[position] for found in as_values for position in found}
         rows: list[tuple[int, tuple[str, ...]]] = []
         tops = [name.split(".")[0] if name in within else name for name in names]
         for batch in file.iter_batches(batch_size=8192, columns=tops):

@@ -64,6 +64,7 @@ _PART = 40_000  # characters
 _FIRST_LINES = 5  # of a page, by which its beginning is found: the reader drops headers that repeat
 _TABLE_RULE = re.compile(r"^\|(?: ?:?-+:? ?\|)+$", re.MULTILINE)
 _FULL_LINE = 0.85
+_COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 class SkipReason(StrEnum):
@@ -230,6 +231,10 @@ def read_document(name: str, data: bytes, max_chars: int) -> ReadDocument:
         MissingExtra: kreuzberg is not installed.
     """
     kind = KINDS[Path(name).suffix.lower()]
+    if not data:
+        raise UnreadableDocument(SkipReason.NO_TEXT)
+    if data.startswith(_COMPOUND) and "EncryptedPackage".encode("utf-16-le") in data:
+        raise UnreadableDocument(SkipReason.ENCRYPTED)  # how Office keeps a file with a password
     text, pages = _text_and_pages(data, kind)
     if not text.strip():
         raise UnreadableDocument(SkipReason.NO_TEXT)

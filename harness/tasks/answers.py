@@ -36,6 +36,24 @@ _ABSTAINED = re.compile(
     r"|keine angaben?|pas dans les documents|je ne sais pas|niet in de documenten|weet (?:ik )?(?:het )?niet"
     r"|não (?:está|consta) nos documentos|não sei|ei ole dokumentides|ei tea)\b"
 )
+_NO_ANSWER = frozenset(
+    (
+        *(
+            "n/a",
+            "unanswerable",
+            "not answerable",
+            "no answer",
+            "unknown",
+            "unbekannt",
+            "inconnu",
+            "onbekend",
+        ),
+        *("nicht beantwortbar", "unbeantwortbar", "keine antwort", "sans réponse", "pas de réponse"),
+        *("geen antwoord", "nessuna risposta", "sin respuesta", "sem resposta"),
+    )
+)
+_EMPTY = frozenset(("", "-", "--", "–", "—", "?", "nan", "null", "<na>", "#n/a", "[]", "{}"))
+_SHORT = 60  # characters; more is an answer, whatever it begins with
 _FIRST_SENTENCE = re.compile(r"[^.!?\n]*")
 
 _YES = frozenset({"yes", "ja", "oui", "sim", "jah"})
@@ -94,7 +112,15 @@ def abstains(answer: str) -> bool:
     """Whether an answer, citations taken out, says in its first sentence that the documents do not."""
     plain = unicodedata.normalize("NFKC", answer).casefold().replace("’", "'").replace("weiss", "weiß")
     first = _FIRST_SENTENCE.match(plain.lstrip(" .\"'"))
-    return first is not None and _ABSTAINED.search(first[0].replace("weiss", "weiß")) is not None
+    if first is None:
+        return False
+    said_first = first[0].replace("weiss", "weiß")
+    return _ABSTAINED.search(said_first) is not None or said_first.strip(" \"'") in _NO_ANSWER
+
+
+def states_none(cell: str) -> bool:
+    """Whether a cell of acceptable answers says that there is none: empty, `n/a`, `unanswerable`."""
+    return cell.strip().casefold() in _EMPTY or (len(cell) <= _SHORT and abstains(cell))
 
 
 def without_dates(text: str) -> str:

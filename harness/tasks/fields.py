@@ -299,7 +299,12 @@ def read_value(one: Field, value: Any) -> str | int | float | bool | None:
         case FieldKind.CHOICE:
             return next((c for c in one.choices if plain_text(c) == plain_text(str(value))), None)
         case FieldKind.YES_NO:
-            return value if isinstance(value, bool) else _YES_NO.get(str(value).strip().casefold())
+            return value if isinstance(value, bool) else yes_or_no(str(value))
+
+
+def yes_or_no(text: str) -> bool | None:
+    """What a text says that is one of the two; None for any other."""
+    return _YES_NO.get(text.strip().casefold())
 
 
 _YES_NO = dict.fromkeys(["true", "yes", "ja", "oui", "si", "sì", "sí", "tak"], True) | dict.fromkeys(

@@ -8,7 +8,8 @@ saying so. A passage backs an answer if it holds one of the reference's quotes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence, Set
+import re
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,16 @@ from advisor.options import Option, TaskKind
 from advisor.reading import Unreadable, parse_json
 from harness.core.records import Estimate, FreeText, Item, Message, Neighbour, Passage, Target
 from harness.core.references import EvidenceQuote, Reference
-from harness.tasks.answers import abstains, cited_places, is_right, token_f1, without_citations
+from harness.tasks.answers import (
+    abstains,
+    cited_places,
+    is_right,
+    states_none,
+    token_f1,
+    without_citations,
+)
+from harness.tasks.fields import yes_or_no
+from harness.tasks.json_answers import structured
 from harness.tasks.measures import Measuring, discounted_gain, mean, share
 from harness.tasks.question_breakdown import (
     AnswerDetail,
@@ -40,6 +50,8 @@ EVIDENCE_COLUMNS = ("document", "quote")
 """Columns of a table that say where an answer stands: a document, and words of it."""
 DRAFT_COLUMNS = ("drafted by", "checked")
 """Columns of drafted questions: the model that wrote them, and a person's mark."""
+ANSWERABLE_COLUMN, IMPOSSIBLE_COLUMN = "answerable", "is_impossible"
+"""Columns that say whether the documents answer a question, the second as SQuAD 2 has it."""
 
 MOST_TOKENS = 64
 _TUNED_TASK = "Answer the question about the documents."
@@ -125,23 +137,27 @@ class QuestionTask:
     def read_target(self, cells: Sequence[str]) -> Target | None:
         """A reference from one cell: JSON, of one edition or of several by name, or acceptable answers.
 
-        An empty cell is a question that the documents do not answer. The cells of `EVIDENCE_COLUMNS` and
-        of `DRAFT_COLUMNS` may follow.
+        Acceptable answers stand between `BETWEEN`, in a list of JSON or Python, or as SQuAD has them. An
+        empty cell, or one such as `n/a`, is a question that the documents do not answer. The cells of
+        `EVIDENCE_COLUMNS`, `DRAFT_COLUMNS` and what says whether it can be answered may follow.
 
         Raises:
             ValueError: if that is no reference, or has none of the edition.
         """
-        cell, *stated = (*(one.strip() for one in cells), *[""] * 5)[:5]
+        cell, *stated = (*(one.strip() for one in cells), *[""] * 7)[:7]
         if stated[2] and not stated[3]:
             raise ValueError(
                 f"drafted by {stated[2]} and not checked by a person: correct it and put a mark into the "
                 f"column {DRAFT_COLUMNS[1]!r}, or delete the row"
             )
-        if not cell.startswith("{"):
-            answers = tuple(part.strip() for part in cell.split(BETWEEN) if part.strip())
+        raw = structured(cell)
+        if not cell.startswith("{") or (isinstance(raw, dict) and "text" in raw and "answers" not in raw):
+            answers = () if _impossible(*stated[4:]) else tuple(_acceptable(cell, raw))
+            if _impossible(*stated[4:]) is False and not answers:
+                raise ValueError("said to be answerable, and has no answer")
             return Reference(answers=answers, evidence=_stated(*stated[:2]), answerable=bool(answers))
         try:
-            raw = parse_json(cell)
+            raw = parse_json(cell) if raw is None else raw
         except Unreadable as error:
             raise ValueError(f"the reference is no JSON: {error}") from error
         if self._edition and isinstance(raw, dict) and "answerable" not in raw:
@@ -305,11 +321,37 @@ def reference_of(raw: object) -> Reference:
     )
 
 
+def _acceptable(cell: str, raw: object) -> Iterator[str]:
+    """The acceptable answers of a cell, each once; none where it says that there is none."""
+    raw = raw.get("text") if isinstance(raw, dict) else raw
+    parts = raw if isinstance(raw, list) else cell.split(BETWEEN) if raw is None else [raw]
+    texts = (str(one.get("text", "") if isinstance(one, dict) else one).strip() for one in parts)
+    yield from dict.fromkeys(text for text in texts if not states_none(text))
+
+
+def _impossible(answerable: str, impossible: str) -> bool | None:
+    """Whether columns say that a question cannot be answered; None where they say nothing."""
+    told = answerable or impossible
+    if not told:
+        return None
+    read = yes_or_no(told)
+    if read is None:
+        raise ValueError(f"neither yes nor no whether it can be answered: {told[:40]}")
+    return read is not bool(answerable)
+
+
 def _stated(document: str, quote: str) -> tuple[EvidenceQuote, ...]:
-    """The evidence in the cells of a table; none where both are empty. Without a quote all of it counts."""
+    """The evidence in the cells of a table; none where both are empty. Without a quote all of it counts.
+
+    Several documents stand in a list of JSON, or between `BETWEEN` or semicolons.
+    """
     if quote and not document:
         raise ValueError("there is a quote and no document in which it stands")
-    return (EvidenceQuote(document=document, quote=quote),) if document else ()
+    listed = structured(document)
+    names = listed if isinstance(listed, list) else re.split(r"[|;]", document)
+    return tuple(
+        EvidenceQuote(document=name.strip(), quote=quote) for name in map(str, names) if name.strip()
+    )
 
 
 def _evidence(raw: Any) -> list[EvidenceQuote]:

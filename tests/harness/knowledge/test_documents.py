@@ -346,3 +346,9 @@ def test_a_source_is_a_folder_a_file_or_a_glob(tmp_path: Path) -> None:
         source_of(str(tmp_path / "nowhere"))
     with pytest.raises(DataError, match="not there"):
         files_of(Source(root=tmp_path / "nowhere"))
+
+
+def test_an_office_file_with_a_password_and_an_empty_file_say_so() -> None:
+    sealed = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600) + "EncryptedPackage".encode("utf-16-le")
+    assert reason("a.docx", sealed) is SkipReason.ENCRYPTED
+    assert reason("a.pdf", b"") is SkipReason.NO_TEXT
