@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -21,34 +20,11 @@ from advisor.errors import CaseError
 from advisor.money.change_rate import MeasuredUpdate
 from advisor.money.machines import load_machines
 from advisor.money.money import CostError, ExchangeRate, Scenario, from_usd, typed
-from advisor.money.price_book import PriceBook, PriceLayer
-from advisor.money.price_file import WrittenPrices, load_price_file, parse_override
-from advisor.money.price_sources import load_genai_prices, reference_rate
+from advisor.money.price_book import PriceBook
+from advisor.money.price_sources import load_price_book, reference_rate
 from advisor.reading import MOST_BYTES
 from advisor.recommend import Basis, recommend
 from advisor.rubric.rubric import load_bands, load_rubric
-
-
-def open_book(
-    as_of: datetime,
-    overrides: Sequence[str] = (),
-    price_file: Path | None = None,
-    case: UseCase | None = None,
-) -> PriceBook:
-    """Overrides, the price file, the public data set.
-
-    The cross-check is left out here (it reads a large file); `advisor.money.price_sources.load_price_book`
-    has it.
-
-    Raises:
-        CostError: if an override or the file is wrong, or genai-prices is not installed.
-    """
-    layers: list[PriceLayer] = []
-    if overrides:
-        layers.append(WrittenPrices(schedules=tuple(parse_override(text) for text in overrides)))
-    if price_file is not None:
-        layers.append(load_price_file(price_file, () if case is None else rates(case)))
-    return PriceBook(as_of=as_of, layers=(*layers, load_genai_prices()))
 
 
 def price_sheet(case: UseCase, assumptions: Assumptions, book: PriceBook) -> PriceSheet:
@@ -173,7 +149,9 @@ def open_market(case: UseCase, prices: CommandPrices) -> Market:
         CostError: if a price is not known.
     """
     assumptions = load_assumptions()
-    book = open_book(_moment(prices.price_at), prices.overrides, prices.file, case)
+    book = load_price_book(
+        _moment(prices.price_at), price_file=prices.file, overrides=prices.overrides, exchange=rates(case)
+    )
     return Market(sheet=price_sheet(case, assumptions, book), assumptions=assumptions)
 
 

@@ -548,6 +548,6 @@ def _price_lines(market: Market) -> tuple[str, ...]:
         found = next(p for p in market.sheet.api.values() if p.requested == price)
         text = f"{found.requested}: {source_of(found)}"
         if found.next_change is not None:
-            text += f"; announced: changes on {found.next_change.on:%Y-%m-%d}"
+            text += f"; announced: changes on {found.next_change:%Y-%m-%d}"
         lines.append(text)
     return tuple(lines)

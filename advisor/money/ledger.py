@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from advisor.money import money
-from advisor.money.price_book import Price, PriceStatus, Rates, rates_for
+from advisor.money.price_book import Price, Rates, rates_for
 from advisor.money.usage import CountedBy, Usage
 
 MTOK = Decimal(1_000_000)
@@ -227,7 +227,7 @@ def _sum(calls: Sequence[Usage], field: str) -> Decimal | None:
 def _basis(calls: Sequence[Usage], price: Price) -> PriceBasis:
     if any(call.counted_by is CountedBy.ESTIMATE for call in calls):
         return PriceBasis.ESTIMATE
-    return PriceBasis.MEASURED if price.status is PriceStatus.OVERRIDE else PriceBasis.LIST_PRICE
+    return PriceBasis.MEASURED if price.stated else PriceBasis.LIST_PRICE
 
 
 def source_of(price: Price) -> str:

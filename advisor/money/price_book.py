@@ -1,32 +1,20 @@
 """What a model costs a million tokens, dated and with its origin, and which of several prices holds.
 
 An override, then the price file, then the public data set at a date, else an error. Pure: layers are built
-by `price_sources`. Never a fallback to 0. The second source only checks; it has no dates, so it is compared
-only where our own price is the one of the book's own date.
+by `price_sources`. Never a fallback to 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Literal, Protocol
 
 from advisor.money.money import CostError, UnknownPrice
 
 Context = Literal["standard", "batch"]
 """How requests are sent: one by one, or through a provider's discounted batch interface."""
-
-
-class PriceStatus(StrEnum):
-    """How far a price was confirmed."""
-
-    OVERRIDE = "override"  # set by the user: command line or price file
-    AGREE = "agree"  # a second source says the same
-    DIFFERS = "differs"  # a second source says something else, by more than 1 %
-    SINGLE_SOURCE = "single-source"  # no second source has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +37,6 @@ class Rates:
     def known(self) -> bool:
         """Whether any bucket has a price."""
         return any(getattr(self, field.name) is not None for field in fields(self))
-
-
-RATE_NAMES = tuple(field.name for field in fields(Rates))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +78,6 @@ class Schedule:
     entries: tuple[DatedRates, ...]
     source: str
     source_version: str
-    source_sha256: str
     notes: tuple[str, ...] = ()
     known_from: date | None = None
     known_to: date | None = None
@@ -101,32 +85,6 @@ class Schedule:
     def knows(self, day: date) -> bool:
         """Whether the source says anything about a day."""
         return (self.known_from or day) <= day <= (self.known_to or day)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceChange:
-    """An announced price."""
-
-    on: date
-    usd_per_mtok: Rates
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crosscheck:
-    """What a second source says of the same model.
-
-    Attributes:
-        entry: the name under which it lists the model.
-        usd_per_mtok: its rates, without dates.
-        differences: bucket -> (theirs - ours) / ours, for buckets both know that differ by over 1 %.
-    """
-
-    source: str
-    source_version: str
-    source_sha256: str
-    entry: str
-    usd_per_mtok: Rates
-    differences: Mapping[str, Decimal]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +96,9 @@ class Price:
         usd_per_mtok: rates below any long-context tier.
         long_context: dearer tiers, smallest first.
         as_of: the moment the price is for, not the date of the data.
-        effective_from: when these rates began, None when the source does not say.
-        next_change: the next announced price, None when none is known.
-        notes: sentences the report shows with the price.
+        next_change: the day of the next announced price, None when none is known.
+        stated: set by the user, on the command line or in a price file.
+        notes: what a reader of the price must know.
     """
 
     provider: str
@@ -151,12 +109,9 @@ class Price:
     long_context: tuple[LongContext, ...] = ()
     source: str
     source_version: str
-    source_sha256: str
     as_of: datetime
-    effective_from: date | None = None
-    next_change: PriceChange | None = None
-    crosscheck: Crosscheck | None = None
-    status: PriceStatus
+    next_change: date | None = None
+    stated: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -171,10 +126,6 @@ def rates_for(price: Price, total_input_tokens: int | None) -> Rates:
         return Rates()
     passed = [tier for tier in price.long_context if total_input_tokens > tier.above_input_tokens]
     return max(passed, key=lambda t: t.above_input_tokens).usd_per_mtok if passed else price.usd_per_mtok
-
-
-TOLERANCE = Decimal("0.01")
-"""Relative difference between two sources above which they are said to differ."""
 
 
 class PriceLayer(Protocol):
@@ -194,13 +145,6 @@ class PriceLayer(Protocol):
         """A few names the user may have meant."""
 
 
-class CrosscheckSource(Protocol):
-    """A second source of prices."""
-
-    def find(self, provider: str, names: Sequence[str], context: Context) -> Crosscheck | None:
-        """Its entry for the first of `names` it knows; differences are left empty."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceBook:
     """Layers of prices, first come first served.
@@ -211,7 +155,6 @@ class PriceBook:
 
     as_of: datetime
     layers: tuple[PriceLayer, ...]
-    crosscheck: CrosscheckSource | None = None
 
     def __post_init__(self) -> None:
         """Refuse a moment without time zone: a price changes at a UTC date.
@@ -238,10 +181,7 @@ class PriceBook:
             entry = current_entry(schedule, moment) if schedule else None
             if schedule is None or entry is None or not entry.standard.known:
                 continue
-            price = _as_price(model, schedule, entry, moment, context)
-            if layer.overrides:
-                return replace(price, status=PriceStatus.OVERRIDE)
-            return self._checked(price, schedule)
+            return _as_price(model, schedule, (entry, moment, context), stated=layer.overrides)
         raise self._unknown(model, provider, name)
 
     def _unknown(self, model: str, provider: str, name: str) -> UnknownPrice:
@@ -252,18 +192,6 @@ class PriceBook:
             allowed=", ".join(list(close)[:6]) or "a model of the price file or of the public data set",
             run=f"add '{model}' to prices.yaml, or pass its price",
         )
-
-    def _checked(self, price: Price, schedule: Schedule) -> Price:
-        """Compare with the second source where that is fair."""
-        today = current_entry(schedule, self.as_of)
-        if self.crosscheck is None or today is None:
-            return price
-        if _pick(today, price.context)[0] != price.usd_per_mtok:
-            note = "the cross-check has no dates, so it says nothing about that day"
-            return replace(price, notes=(*price.notes, note))
-        names = [price.requested, price.resolved, split_model(price.requested)[1]]
-        found = self.crosscheck.find(price.provider, names, price.context)
-        return price if found is None else _cross_checked(price, found)
 
 
 def _other_day(model: str, schedule: Schedule, day: date) -> UnknownPrice:
@@ -311,40 +239,22 @@ def _pick(entry: DatedRates, context: Context) -> tuple[Rates, tuple[LongContext
     return entry.standard, entry.long_context
 
 
-def _next_change(schedule: Schedule, entry: DatedRates, at: datetime, context: Context) -> PriceChange | None:
-    """The first later entry whose rates differ from those that hold now."""
+def _next_change(schedule: Schedule, entry: DatedRates, at: datetime, context: Context) -> date | None:
+    """The day of the first later entry whose rates differ from those that hold now."""
     day = at.astimezone(UTC).date()
     now = _pick(entry, context)
     later = [(e.effective_from, e) for e in schedule.entries if e.effective_from and e.effective_from > day]
-    for when, following in sorted(later, key=lambda pair: pair[0]):
-        if _pick(following, context) != now:
-            return PriceChange(on=when, usd_per_mtok=_pick(following, context)[0])
-    return None
+    ordered = sorted(later, key=lambda pair: pair[0])
+    return next((when for when, following in ordered if _pick(following, context) != now), None)
 
 
-def _cross_checked(price: Price, found: Crosscheck) -> Price:
-    """Attach the second source's figures and say how they compare."""
-    differences: dict[str, Decimal] = {}
-    compared = 0
-    for name in RATE_NAMES:
-        ours, theirs = getattr(price.usd_per_mtok, name), getattr(found.usd_per_mtok, name)
-        if ours is None or theirs is None:
-            continue
-        compared += 1
-        if abs(theirs - ours) > TOLERANCE * ours:
-            differences[name] = (theirs - ours) / ours if ours else Decimal("Infinity")
-    if differences:
-        status = PriceStatus.DIFFERS
-    else:
-        status = PriceStatus.AGREE if compared else PriceStatus.SINGLE_SOURCE
-    return replace(price, crosscheck=replace(found, differences=differences), status=status)
-
-
-def _as_price(model: str, schedule: Schedule, entry: DatedRates, at: datetime, context: Context) -> Price:
-    batch = context == "batch"
-    rates = entry.batch if batch else entry.standard
+def _as_price(
+    model: str, schedule: Schedule, held: tuple[DatedRates, datetime, Context], *, stated: bool
+) -> Price:
+    entry, at, context = held
+    rates, long_context = _pick(entry, context)
     notes = schedule.notes
-    if batch and not rates.known:
+    if context == "batch" and not rates.known:
         notes = (*notes, "the batch price is not known; no discount is assumed")
     return Price(
         provider=schedule.provider,
@@ -352,13 +262,11 @@ def _as_price(model: str, schedule: Schedule, entry: DatedRates, at: datetime, c
         resolved=schedule.resolved,
         context=context,
         usd_per_mtok=rates,
-        long_context=entry.batch_long_context if batch else entry.long_context,
+        long_context=long_context,
         source=entry.source or schedule.source,
         source_version=schedule.source_version,
-        source_sha256=schedule.source_sha256,
         as_of=at,
-        effective_from=entry.effective_from,
         next_change=_next_change(schedule, entry, at, context),
-        status=PriceStatus.SINGLE_SOURCE,
+        stated=stated,
         notes=notes,
     )

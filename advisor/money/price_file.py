@@ -6,7 +6,6 @@ What an entry does not say is unknown, never 0 and never the public price.
 from __future__ import annotations
 
 import difflib
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -93,7 +92,7 @@ def parse_override(text: str, source: str = "command line") -> Schedule:
     parts = prices.split("/")
     if len(parts) == 2 and parts[1] == "1k" and model:
         rates = Rates(ranking=typed(parts[0], "price of 1,000 searches") * 1000)
-        return _stated(provider, model, rates, text, source)
+        return _stated(provider, model, rates, source)
     said = [_priced(part) for part in parts if "=" in part]
     placed = [part for part in parts if "=" not in part]
     said += zip(("input", "output", "training"), placed, strict=False)
@@ -106,7 +105,7 @@ def parse_override(text: str, source: str = "command line") -> Schedule:
             "reranker the price of 1,000 searches: provider/model=2/1k",
         )
     found = {_FILE_RATES[key]: typed(amount, f"{key} price") for key, amount in said}
-    return _stated(provider, model, Rates(**{"reasoning": found["output"]} | found), text, source)
+    return _stated(provider, model, Rates(**{"reasoning": found["output"]} | found), source)
 
 
 def _priced(part: str) -> tuple[str, str]:
@@ -117,14 +116,13 @@ def _priced(part: str) -> tuple[str, str]:
     return key, amount
 
 
-def _stated(provider: str, model: str, rates: Rates, text: str, source: str) -> Schedule:
+def _stated(provider: str, model: str, rates: Rates, source: str) -> Schedule:
     return Schedule(
         provider=provider,
         resolved=model,
         entries=(DatedRates(standard=rates),),
         source=source,
         source_version="",
-        source_sha256=hashlib.sha256(text.encode()).hexdigest(),
     )
 
 
@@ -173,7 +171,6 @@ def parse_price_file(text: str, name: str, exchange: Iterable[ExchangeRate] = ()
     rows = content.get("models") if isinstance(content, dict) else None
     if not isinstance(rows, list):
         raise CostError(f"{name} needs a list under 'models'.", got=type(content).__name__)
-    digest = hashlib.sha256(text.encode()).hexdigest()
     version = str(content.get("as_of", ""))
     by_model: dict[tuple[str, str], list[DatedRates]] = {}
     for row in rows:
@@ -187,7 +184,6 @@ def parse_price_file(text: str, name: str, exchange: Iterable[ExchangeRate] = ()
                 entries=tuple(sorted(entries, key=lambda e: e.effective_from or date.min)),
                 source=name,
                 source_version=version,
-                source_sha256=digest,
             )
             for key, entries in by_model.items()
         )

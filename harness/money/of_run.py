@@ -20,7 +20,7 @@ from advisor.money.inputs import BATCH_P95_MS, CostInputs, People
 from advisor.money.ledger import Covers, Money, PriceBasis, per_thousand, query_cost, total_usd
 from advisor.money.money import AssumedRange, CostError, ExchangeRate, Range, UnknownPrice
 from advisor.money.price_book import Price, PriceBook
-from advisor.money.price_sources import LitellmMap
+from advisor.money.price_sources import LitellmMap, load_litellm_map
 from advisor.money.usage import CountedBy, Usage
 from advisor.options import Option
 from harness.arms.retrieve import passes_of, rows_to_choose_on
@@ -216,17 +216,17 @@ def served(
             if price is None or price.next_change is None
             else replace(
                 prices_for(identity, run.plan, run.book),
-                answers=_price(identity.id, run.book, price.next_change.on),
+                answers=_price(identity.id, run.book, price.next_change),
             )
         )
-        on, source = _retirement(identity.id, run.book, price)
+        on, source = _retirement(identity.id, price, load_litellm_map())
         found.append(
             HostedPrice(
                 model=identity.id,
                 arm=arm.arm,
                 usd_per_1k=Money(usd=now.usd, basis=now.basis, covers=now.covers, reason=now.reason),
                 source=now.source,
-                next_on=None if price is None or price.next_change is None else price.next_change.on,
+                next_on=None if price is None else price.next_change,
                 next_usd_per_1k=None if later is None else total_usd(cost_lines(outcomes, identity, later)),
                 retires_on=on,
                 retires_source=source,
@@ -248,7 +248,7 @@ def not_run(results: BakeoffResults, run: StoredRun) -> tuple[HostedPrice, ...]:
 
 def _list_price(model: str, counted: Usage, book: PriceBook) -> HostedPrice:
     price = _price(model, book)
-    on, source = _retirement(model, book, price)
+    on, source = _retirement(model, price, load_litellm_map())
     if price is None:
         unknown = Money(
             usd=None, basis=PriceBasis.ESTIMATE, covers=Covers.CALLS, reason=f"no price is known for {model}"
@@ -257,7 +257,7 @@ def _list_price(model: str, counted: Usage, book: PriceBook) -> HostedPrice:
             model=model, arm=None, usd_per_1k=unknown, source="no price", retires_on=on, retires_source=source
         )
     change = price.next_change
-    later = None if change is None else _price(model, book, change.on)
+    later = None if change is None else _price(model, book, change)
     lines = per_thousand(query_cost(counted, price), 1)
     usd = total_usd(lines)
     return HostedPrice(
@@ -270,7 +270,7 @@ def _list_price(model: str, counted: Usage, book: PriceBook) -> HostedPrice:
             reason="" if usd is not None else "a price or a count is unknown",
         ),
         source=f"{lines[0].source}; tokens counted with the local model's tokenizer",
-        next_on=None if change is None else change.on,
+        next_on=change,
         next_usd_per_1k=None if later is None else total_usd(per_thousand(query_cost(counted, later), 1)),
         retires_on=on,
         retires_source=source,
@@ -284,10 +284,9 @@ def _price(model: str, book: PriceBook, day: date | None = None) -> Price | None
         return None
 
 
-def _retirement(model: str, book: PriceBook, price: Price | None) -> tuple[date | None, str]:
+def _retirement(model: str, price: Price | None, table: LitellmMap | None) -> tuple[date | None, str]:
     """When a model is switched off, by litellm's map; else that its end is announced, by the price data."""
-    table = book.crosscheck
-    if isinstance(table, LitellmMap):
+    if table is not None:
         for name in (model, model.partition("/")[2]):
             text = table.entries.get(name, {}).get("deprecation_date")
             try:

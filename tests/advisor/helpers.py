@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from advisor.assumed import load_assumptions
 from advisor.case import AnswerKind, GeneralModel, Problem, Residency, UseCase, contradictions
-from advisor.commands import open_book, price_sheet
+from advisor.commands import price_sheet
 from advisor.economics import Market
+from advisor.money.price_sources import load_price_book
 from advisor.recommend import Basis
 from advisor.rubric.rubric import load_bands, load_rubric
 
@@ -23,7 +24,7 @@ DAY = datetime(2026, 11, 23, tzinfo=UTC)
 def basis(api_model: str | None = None) -> Basis:
     assumptions = load_assumptions()
     case = UseCase(name="prices", api_model=api_model)
-    sheet = price_sheet(case, assumptions, open_book(DAY))
+    sheet = price_sheet(case, assumptions, load_price_book(DAY))
     return Basis(
         rubric=load_rubric(), market=Market(sheet=sheet, assumptions=assumptions), bands=load_bands()
     )

@@ -16,8 +16,9 @@ import pytest
 import yaml
 
 from advisor.case_file import load_case
-from advisor.commands import CommandPrices, open_book, open_market
+from advisor.commands import CommandPrices, open_market
 from advisor.cost_sheet import CostSheet, cost_sheet
+from advisor.money.price_sources import load_price_book
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = "2026-11-23"
@@ -61,7 +62,7 @@ class ByHand:
         self.label_changes = known("label_changes_per_month")
         self.input, self.output = tokens("input"), tokens("output")
         self.facts = self.raw["needs_facts"]
-        book = open_book(datetime.fromisoformat(DAY).replace(tzinfo=UTC))
+        book = load_price_book(datetime.fromisoformat(DAY).replace(tzinfo=UTC))
         self.api = book.price(self.raw["api_model"]).usd_per_mtok
         embedding = book.price(ASSUMED["models"]["embedding"]).usd_per_mtok.input
         assert embedding is not None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from advisor.money import ledger
 from advisor.money.ledger import PriceBasis
-from advisor.money.price_book import LongContext, Price, PriceStatus, Rates
+from advisor.money.price_book import LongContext, Price, Rates
 from advisor.money.usage import CountedBy, Usage
 
 DEAR = Rates(input=D(4), cached=D(2), cache_write=D(5), output=D(20), reasoning=D(20))
@@ -18,7 +18,7 @@ DEAR = Rates(input=D(4), cached=D(2), cache_write=D(5), output=D(20), reasoning=
 PLAIN = Rates(input=D(2), cached=D(1), cache_write=D("2.5"), output=D(10), reasoning=D(10))
 
 
-def price(rates=PLAIN, tiers=(), status=PriceStatus.AGREE):
+def price(rates=PLAIN, tiers=(), stated=False):
     return Price(
         provider="p",
         requested="p/m",
@@ -28,9 +28,8 @@ def price(rates=PLAIN, tiers=(), status=PriceStatus.AGREE):
         usd_per_mtok=rates,
         source="s",
         source_version="1",
-        source_sha256="",
         as_of=datetime(2026, 11, 23, tzinfo=UTC),
-        status=status,
+        stated=stated,
     )
 
 
@@ -101,7 +100,7 @@ def test_embedding_tokens_need_their_own_price():
 def test_the_basis_tells_estimates_and_user_prices_apart():
     estimate = ledger.query_cost(used(input_tokens=1, by=CountedBy.ESTIMATE), price())
     assert {entry.basis for entry in estimate} == {PriceBasis.ESTIMATE}
-    own = ledger.query_cost(used(input_tokens=1), price(status=PriceStatus.OVERRIDE))
+    own = ledger.query_cost(used(input_tokens=1), price(stated=True))
     assert {entry.basis for entry in own} == {PriceBasis.MEASURED}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from advisor.money.ledger import PriceBasis, total_usd
 from advisor.money.machines import NO_MACHINE
-from advisor.money.price_book import Price, PriceStatus, Rates
+from advisor.money.price_book import Price, Rates
 from advisor.money.usage import CountedBy, Usage
 from harness.bakeoff.cost import ArmPrices, MachineRate, cost_lines, measure_cost
 from harness.core.records import Completion, Estimate, Failure, FailureKind, Outcome, Timing
@@ -28,9 +28,7 @@ PRICE = Price(
     usd_per_mtok=Rates(input=Decimal(2), cached=Decimal("0.2"), output=Decimal(10), reasoning=Decimal(10)),
     source="list",
     source_version="1",
-    source_sha256="",
     as_of=datetime(2026, 11, 23, tzinfo=UTC),
-    status=PriceStatus.AGREE,
 )
 PRICES, MACHINE = ArmPrices(answers=PRICE), ArmPrices(answers=RATE)
 ROWS = items("aaaa")

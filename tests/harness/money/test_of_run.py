@@ -16,9 +16,7 @@ from advisor.money.price_sources import LitellmMap
 from advisor.options import Option
 from harness.bakeoff import arm_factory as factory
 from harness.bakeoff.plan import ExperimentPlan
-from harness.bakeoff.prices import open_book
 from harness.bakeoff.run_folder import MONEY, RunFolder
-from harness.core.context import Context
 from harness.core.errors import StoreError, UsageError
 from harness.core.serial import encode
 from harness.money.forecast import outlook
@@ -240,14 +238,11 @@ def test_ranges_of_the_plan_give_their_likely_value(place: Path) -> None:
     assert incumbent_of(bare) is None
 
 
-def test_retirements_come_from_the_second_source(place: Path, tmp_path: Path) -> None:
-    at: Context = context(tmp_path)
-    book = open_book(plan(place / "tickets.csv"), at)
-    table = LitellmMap({"gpt-x": {"deprecation_date": "2027-03-31"}, "gpt-y": {}}, "1.0", "00")
-    found = replace(book, crosscheck=table)
-    assert _retirement("openai/gpt-x", found, None) == (
+def test_retirements_come_from_the_second_source() -> None:
+    table = LitellmMap({"gpt-x": {"deprecation_date": "2027-03-31"}, "gpt-y": {}}, "1.0")
+    assert _retirement("openai/gpt-x", None, table) == (
         date(2027, 3, 31),
         "litellm 1.0, deprecation_date of gpt-x",
     )
-    assert _retirement("openai/gpt-y", found, None) == (None, "")
-    assert _retirement("openai/none", replace(book, crosscheck=None), None) == (None, "")
+    assert _retirement("openai/gpt-y", None, table) == (None, "")
+    assert _retirement("openai/none", None, None) == (None, "")
