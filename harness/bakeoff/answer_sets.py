@@ -17,7 +17,7 @@ from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import open_book
 from harness.bakeoff.quality import measuring
-from harness.bakeoff.run_folder import INJECTED, REST, REST_DEV, DataFacts, RunFolder
+from harness.bakeoff.run_folder import INJECTED, OUT_OF_SCOPE, REST, REST_DEV, DataFacts, RunFolder
 from harness.core.context import Context
 from harness.core.errors import IncompleteRun
 from harness.core.machine import MachineUse
@@ -119,7 +119,7 @@ def read_lanes(folder: RunFolder, run: StoredRun) -> list[AnswerSet]:
 
 def _lanes(journal: Journal, run: StoredRun, folder: RunFolder) -> list[AnswerSet]:
     found = []
-    run_id, outside, injected = folder.run_id, folder.out_of_scope(), folder.rows(INJECTED)
+    run_id, outside, injected = folder.run_id, folder.rows(OUT_OF_SCOPE), folder.rows(INJECTED)
     rest, rest_dev = folder.rows(REST), folder.rows(REST_DEV)
     memory, read = journal.memory(), partial(read_lane, journal, run.task)
     planned = {arm.id for arm in run.plan.arms}

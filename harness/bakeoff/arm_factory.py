@@ -446,7 +446,7 @@ class ArmFactory:
 
     def _watched(self, opened: Finding) -> Finding:
         opened.let_go, opened.say = self.leaving.searched, self._context.progress.waiting
-        self._budget.guard_search(opened)
+        self._budget.guard(opened)
         self._searching.append(opened)
         return opened
 

@@ -164,11 +164,10 @@ class RunBudget:
         self._plan = plan
         self._context = context
         self._journal = journal
-        self._log: CallLog | None = None
         self._book: PriceBook | None = None
         self._tally = Spending()
 
-    def guard(self, model: ChatModel) -> None:
+    def guard(self, model: ChatModel | ServedEmbedding | ServedRanking) -> None:
         """Set a guard on a served model: it records each call and keeps the budget, where there is one.
 
         Raises:
@@ -177,27 +176,24 @@ class RunBudget:
         """
         if model.identity.location == "local":
             return
+        from harness.models.api.asked import AskedModel
         from harness.models.api.batch.chat import BatchedChat
-        from harness.models.api.client import ServedChat
 
-        if not isinstance(model, ServedChat | BatchedChat):
-            return
-        if self._log is None:
-            self._log = CallLog(self._journal)
-        model.guard = self._made(model.identity, self._log)
-
-    def guard_search(self, model: ServedEmbedding | ServedRanking) -> None:
-        """The same for a served model that arms find with. Raises as `guard`."""
-        if self._log is None:
-            self._log = CallLog(self._journal)
-        model.guard = self._made(model.identity, self._log)
+        if isinstance(model, AskedModel | BatchedChat):
+            self._count_again()
+            price = self._price(model.identity)
+            model.guard = SpendGuard(
+                self._context.budget_usd,
+                _worst_case(price),
+                functools.partial(_cost, price),
+                tally=self._tally,
+                log=(self._log, model.identity.id),
+            )
 
     def elsewhere(self, identity: ModelIdentity) -> Callable[[], SpendGuard]:
         """The same guard, to be made in another process that may write the journal, over what is left now."""
-        if self._log is None:
-            self._log = CallLog(self._journal)
         dearest, price = _dearest(self._price(identity)), self._price(identity)
-        self._count_again(self._log)
+        self._count_again()
         budget, path, spent = self._context.budget_usd, self._journal.absolute(), self._tally.spent
 
         def make() -> SpendGuard:
@@ -207,21 +203,14 @@ class RunBudget:
 
         return make
 
-    def _count_again(self, log: CallLog) -> None:
+    @functools.cached_property
+    def _log(self) -> CallLog:
+        return CallLog(self._journal)
+
+    def _count_again(self) -> None:
         """Count what was spent on anything: also by trainings, and by workers in other processes."""
         if self._context.budget_usd is not None and not self._tally.open:
-            self._tally.spent = self._spent(log)
-
-    def _made(self, identity: ModelIdentity, log: CallLog) -> SpendGuard:
-        budget, price = self._context.budget_usd, self._price(identity)
-        self._count_again(log)
-        return SpendGuard(
-            budget,
-            _worst_case(price),
-            functools.partial(_cost, price),
-            tally=self._tally,
-            log=(log, identity.id),
-        )
+            self._tally.spent = self._spent()
 
     def allow(self, usd: Decimal) -> None:
         """Refuse a sum that would pass the budget; nothing is set aside for it.
@@ -233,9 +222,7 @@ class RunBudget:
         budget = self._context.budget_usd
         if budget is None:
             return
-        if self._log is None:
-            self._log = CallLog(self._journal)
-        spent = self._spent(self._log)
+        spent = self._spent()
         if spent + usd > budget:
             raise OverBudget(
                 "The training would pass the budget; nothing was sent.",
@@ -246,16 +233,16 @@ class RunBudget:
 
     def close(self) -> None:
         """Close the record of calls."""
-        if self._log is not None:
+        if "_log" in vars(self):
             self._log.close()
-            self._log = None
+            del self._log
 
-    def _spent(self, log: CallLog) -> Decimal:
+    def _spent(self) -> Decimal:
         served = [served_identity(arm, self._context.environ) for arm in self._plan.arms]
         served += [embedding_identity(self._plan), ranking_identity(self._plan)]
         prices = {identity.id: self._price(identity) for identity in served if identity is not None}
         total = spent_usd(self._journal.parent / "hosted")
-        for call in log.calls():
+        for call in self._log.calls():
             if call.model not in prices:
                 continue  # answered in this process
             usd = _spent_on(call, prices[call.model])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -15,8 +16,7 @@ from harness.bakeoff.prices import open_book
 from harness.bakeoff.run_folder import RunFolder
 from harness.core.context import Context
 from harness.core.names import file_name
-from harness.core.records import Message
-from harness.models.api.library import load_litellm
+from harness.models.api.library import estimated_tokens
 from harness.models.base import ChatModel
 from harness.models.settings import ModelSettings
 from harness.models.tuning_api.providers import provider_of, tuned_name
@@ -85,7 +85,7 @@ def hosted_tuner(
             check=guards.check,
             allow=guards.allow,
             prepare=guards.prepare,
-            count=_counter(arm.model),
+            count=functools.partial(estimated_tokens, arm.model),
             clock=context.clock,
             sleep=context.sleep,
         )
@@ -97,11 +97,3 @@ def _price(plan: ExperimentPlan, model: str, context: Context) -> Price | None:
         return open_book(plan, context).price(tuned_name(model))
     except UnknownPrice:
         return None
-
-
-def _counter(model: str) -> Callable[[Sequence[Message]], int]:
-    def count(messages: Sequence[Message]) -> int:
-        said = [{"role": turn.role, "content": turn.content} for turn in messages]
-        return int(load_litellm().token_counter(model=model, messages=said))
-
-    return count

@@ -153,11 +153,8 @@ class Journal:
             f"{_INSERT_OUTCOME} ON CONFLICT (key) DO UPDATE SET "
             "failed=excluded.failed, payload=excluded.payload, digest=excluded.digest WHERE outcomes.failed"
         )
-        try:
-            with self._turn, self._db:
-                self._db.executemany(sql, rows)
-        except _FAULTS as error:
-            raise _store_error(self._path, error) from error
+        with self._turn, self._writing():
+            self._db.executemany(sql, rows)
         self._sync.written()
 
     def done(self, lane: Lane, items: Iterable[Item], *, retry_failures: bool) -> set[str]:
@@ -229,11 +226,8 @@ class Journal:
         """Store what an arm settled on; replaces an earlier record of the same arm and seed."""
         row = _digested((settled.arm.key, settled.seed, settled.config, encode(settled)))
         sql = "INSERT OR REPLACE INTO settled (arm, seed, config, payload, digest) VALUES (?,?,?,?,?)"
-        try:
-            with self._db:
-                self._db.execute(sql, row)
-        except _FAULTS as error:
-            raise _store_error(self._path, error) from error
+        with self._writing():
+            self._db.execute(sql, row)
         self._sync.written()
 
     def settled(self) -> tuple[FittedArm, ...]:
@@ -247,11 +241,8 @@ class Journal:
 
     def note_config(self, config: str, payload: str) -> None:
         """Keep the configuration behind a digest, as JSON, so that a later change can be named."""
-        try:
-            with self._db:
-                self._db.execute("INSERT OR REPLACE INTO configs VALUES (?,?)", (config, payload))
-        except _FAULTS as error:
-            raise _store_error(self._path, error) from error
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO configs VALUES (?,?)", (config, payload))
 
     def config_of(self, arm: ArmId, seed: int) -> str | None:
         """The configuration, as JSON, that an arm settled under; None where it was not kept."""
@@ -267,11 +258,8 @@ class Journal:
             "INSERT INTO memory VALUES (?,?,?) ON CONFLICT (arm, seed) DO UPDATE SET "
             "peak_mib=max(peak_mib, excluded.peak_mib)"
         )
-        try:
-            with self._db:
-                self._db.execute(sql, (arm.key, seed, peak_mib))
-        except _FAULTS as error:
-            raise _store_error(self._path, error) from error
+        with self._writing():
+            self._db.execute(sql, (arm.key, seed, peak_mib))
 
     def memory(self) -> dict[tuple[str, int], float]:
         """Peak MiB by arm and training seed; empty for journals that were written without."""
@@ -290,11 +278,8 @@ class Journal:
         rows, self._uses = [_machine_row(lane, use()) for lane, use in self._uses], []
         if not rows:
             return
-        try:
-            with self._db:
-                self._db.executemany("INSERT INTO machine VALUES (?,?,?,?,?)", rows)
-        except _FAULTS as error:
-            raise _store_error(self._path, error) from error
+        with self._writing():
+            self._db.executemany("INSERT INTO machine VALUES (?,?,?,?,?)", rows)
 
     def machine(self, lane: Lane) -> tuple[MachineUse, ...]:
         """How busy the machine was during a pass; empty where nobody watched."""
@@ -327,19 +312,16 @@ class Journal:
             _digested((f"{row[0]}/{earlier}", *row[1:3], "replaced", *row[4:7]))
             for row in self._outcome_rows("arm=? AND seed=? AND pass=?", key)
         ]
-        try:
-            with self._db:
-                self._db.execute("DELETE FROM outcomes WHERE arm=? AND seed=? AND pass=?", key)
-                self._db.executemany(_INSERT_OUTCOME, aside)
-                self._db.execute("DELETE FROM machine WHERE arm=? AND seed=? AND pass=?", key)
-                self._db.executemany(
-                    _INSERT_OUTCOME,
-                    [_outcome_row(lane, item, outcome) for item, outcome in outcomes],
-                )
-                if use is not None:
-                    self._db.execute("INSERT INTO machine VALUES (?,?,?,?,?)", _machine_row(lane, use))
-        except _FAULTS as error:
-            raise _store_error(self._path, error) from error
+        with self._writing():
+            self._db.execute("DELETE FROM outcomes WHERE arm=? AND seed=? AND pass=?", key)
+            self._db.executemany(_INSERT_OUTCOME, aside)
+            self._db.execute("DELETE FROM machine WHERE arm=? AND seed=? AND pass=?", key)
+            self._db.executemany(
+                _INSERT_OUTCOME,
+                [_outcome_row(lane, item, outcome) for item, outcome in outcomes],
+            )
+            if use is not None:
+                self._db.execute("INSERT INTO machine VALUES (?,?,?,?,?)", _machine_row(lane, use))
         self._sync.written()
 
     def counts(self) -> Iterator[tuple[str, str, int, int]]:
@@ -514,6 +496,15 @@ class Journal:
                         f"UPDATE {table} SET digest=? WHERE {keys}",
                         [(_digested(row)[-1], *row[: 1 if "key" in names else 2]) for row in rows],
                     )
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction; what stands in its way is an error a user can read."""
+        try:
+            with self._db:
+                yield
+        except _FAULTS as error:
+            raise _store_error(self._path, error) from error
 
     def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
         """All rows of a query."""

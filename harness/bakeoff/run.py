@@ -35,7 +35,15 @@ from harness.bakeoff.evalset import earlier_looks, facts_of, load_rows, out_of_s
 from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.results import FailedArm
-from harness.bakeoff.run_folder import FROM_JOURNAL, Manifest, RunFolder, count_looks
+from harness.bakeoff.run_folder import (
+    FROM_JOURNAL,
+    OUT_OF_SCOPE,
+    REST,
+    REST_DEV,
+    Manifest,
+    RunFolder,
+    count_looks,
+)
 from harness.core.context import Context, Progress
 from harness.core.environment import MemoryWatch, describe_environment
 from harness.core.errors import DataError, IncompleteRun, TrainingError, UsageError, UserError, command
@@ -210,7 +218,7 @@ def _run(folder: RunFolder, context: Context, conclude: Conclude[T], early: Earl
             bakeoff = Bakeoff(
                 plan=plan,
                 evalset=evalset,
-                out_of_scope=out_of_scope_rows(plan, context, folder) or folder.out_of_scope(),
+                out_of_scope=out_of_scope_rows(plan, context, folder) or folder.rows(OUT_OF_SCOPE),
                 factory=factory,
                 journal=journal,
                 context=context,
@@ -223,8 +231,9 @@ def _run(folder: RunFolder, context: Context, conclude: Conclude[T], early: Earl
             factory.leaving.note()
             folder.write_items(evalset)
             folder.write_data_facts(facts_of(evalset, earlier_looks(plan, context).look))
-            folder.write_out_of_scope(bakeoff.out_of_scope)
-            folder.write_rest(evalset.rest, evalset.rest_dev)
+            folder.write_rows(OUT_OF_SCOPE, bakeoff.out_of_scope)
+            folder.write_rows(REST, evalset.rest)
+            folder.write_rows(REST_DEV, evalset.rest_dev)
             looks = count_looks(context.runs, evalset.digests["test"], folder.lock().plan_digest)
             folder.write_failed(_run_arms(bakeoff))
             store_passages(folder, _shown_passages(bakeoff))

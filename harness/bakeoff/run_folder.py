@@ -276,19 +276,6 @@ class RunFolder:
             return ()
         return tuple(decode_item(line) for line in self._lines(name))
 
-    def write_out_of_scope(self, items: Sequence[Item]) -> None:
-        """Store the inputs that belong to no label."""
-        self.write_rows(OUT_OF_SCOPE, items)
-
-    def out_of_scope(self) -> tuple[Item, ...]:
-        """The stored inputs that belong to no label."""
-        return self.rows(OUT_OF_SCOPE)
-
-    def write_rest(self, test: Sequence[Item], dev: Sequence[Item]) -> None:
-        """Store the rows that only arms answer which cost nothing."""
-        self.write_rows(REST, test)
-        self.write_rows(REST_DEV, dev)
-
     def write_failed(self, found: Sequence[FailedArm]) -> None:
         """Store which arms failed, or that none did."""
         if found or (self.root / FAILED).exists():
@@ -296,9 +283,7 @@ class RunFolder:
 
     def failed(self) -> tuple[FailedArm, ...]:
         """The arms that failed when the run last went on."""
-        if not (self.root / FAILED).exists():
-            return ()
-        return self._record(FAILED, lambda text: decode(tuple[FailedArm, ...], text))
+        return self.part(FAILED, tuple[FailedArm, ...]) or ()
 
     def write_data_facts(self, facts: DataFacts) -> None:
         """Store what is known about the rows."""
@@ -328,8 +313,7 @@ class RunFolder:
 
     def answers(self) -> dict[str, list[int]]:
         """What `write_answers` stored; empty in a run that was concluded before there was such a file."""
-        there = (self.root / ANSWERS).exists()
-        return self._record(ANSWERS, lambda text: decode(dict[str, list[int]], text)) if there else {}
+        return self.part(ANSWERS, dict[str, list[int]]) or {}
 
     def results(self) -> BakeoffResults:
         """What was measured and decided.
@@ -440,9 +424,7 @@ class RunFolder:
 
     def accepted(self) -> tuple[Accepted, ...]:
         """What was changed after the run was closed and taken as it was, oldest first."""
-        if not (self.root / ACCEPTED).exists():
-            return ()
-        return self._record(ACCEPTED, lambda text: decode(tuple[Accepted, ...], text))
+        return self.part(ACCEPTED, tuple[Accepted, ...]) or ()
 
     def _journal_digest(self) -> str:
         """The digest of the journal's content; of a damaged or missing one, one that no journal has."""

@@ -67,15 +67,10 @@ class Limiter:
         except OverBudget as error:
             return _parts(error)
 
-    def settle(self, reservation: Reservation, usage: Usage | None) -> None:
+    def settle(self, reservation: Reservation, usage: Usage | None, unbilled: bool) -> None:
         """Book a call that was sent."""
         if self._guard is not None:
-            self._guard.settle(reservation, usage)
-
-    def release(self, reservation: Reservation) -> None:
-        """Give back what was set aside for a call that was certainly not billed."""
-        if self._guard is not None:
-            self._guard.release(reservation)
+            self._guard.settle(reservation, usage, unbilled=unbilled)
 
     def close(self) -> None:
         """Write down what was reported last."""
@@ -111,11 +106,8 @@ class _SharedGuard(SpendGuard):
         assert isinstance(found, Reservation)
         return found
 
-    def settle(self, reservation: Reservation, usage: Usage | None) -> None:
-        _ray().get(self._limiter.settle.remote(reservation, usage))
-
-    def release(self, reservation: Reservation) -> None:
-        _ray().get(self._limiter.release.remote(reservation))
+    def settle(self, reservation: Reservation, usage: Usage | None, *, unbilled: bool = False) -> None:
+        _ray().get(self._limiter.settle.remote(reservation, usage, unbilled))
 
 
 class Worker:

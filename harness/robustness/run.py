@@ -35,7 +35,7 @@ from harness.bakeoff.run import (
     same_rows,
     settle_on_dev,
 )
-from harness.bakeoff.run_folder import INJECTED, RunFolder
+from harness.bakeoff.run_folder import INJECTED, OUT_OF_SCOPE, RunFolder
 from harness.core.context import Context
 from harness.core.errors import UsageError
 from harness.core.files import make_folder
@@ -93,13 +93,13 @@ def _check(folder: RunFolder, wish: RobustnessRequest, context: Context, conclud
     evalset = load_rows(plan, context, folder)
     same_rows(folder, evalset)
     _check_wish(folder, wish, evalset)
-    asked = wish.out_of_scope or folder.out_of_scope()
+    asked = wish.out_of_scope or folder.rows(OUT_OF_SCOPE)
     hostile = folder.rows(INJECTED)
     if wish.injected:
         hostile = _hostile(evalset, wish.injected, plan.seed, context)
     with reopened(folder) as closed:
         _ask(folder, evalset, (asked, hostile), context)
-        folder.write_out_of_scope(asked)
+        folder.write_rows(OUT_OF_SCOPE, asked)
         folder.write_rows(INJECTED, hostile)
         for label in wish.unseen:
             _leave_out(folder, evalset, label, context)
@@ -129,7 +129,7 @@ def _check_wish(folder: RunFolder, wish: RobustnessRequest, evalset: Evalset) ->
         )
     if wish.injected and evalset.task is TaskKind.CLASSIFICATION and len(evalset.label_names) < 2:
         raise UsageError("An order names another label, and these rows have one.", got=evalset.label_names[0])
-    stored = bool(folder.out_of_scope() or folder.rows(INJECTED))
+    stored = bool(folder.rows(OUT_OF_SCOPE) or folder.rows(INJECTED))
     if not wish.unseen and not wish.out_of_scope and not wish.injected and not stored:
         raise UsageError(
             "There is nothing to look at: the evalset names no inputs out of scope.",

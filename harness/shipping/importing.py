@@ -37,7 +37,7 @@ from harness.bakeoff.run import (
     reopened,
     same_rows,
 )
-from harness.bakeoff.run_folder import RunFolder, count_looks
+from harness.bakeoff.run_folder import OUT_OF_SCOPE, RunFolder, count_looks
 from harness.core.artefacts import EncoderArtefact
 from harness.core.context import Context
 from harness.core.environment import MemoryWatch
@@ -289,7 +289,7 @@ def _settle_and_answer(
         bakeoff = Bakeoff(
             plan=plan,
             evalset=evalset,
-            out_of_scope=folder.out_of_scope(),
+            out_of_scope=folder.rows(OUT_OF_SCOPE),
             factory=ArmFactory(plan, evalset, folder, context),
             journal=journal,
             context=context,

@@ -372,10 +372,9 @@ class Asker(Generic[Asked, Got]):
     def _settle(self, reservation: Reservation | None, result: Got | Fault | None) -> None:
         if self.guard is None or reservation is None:
             return
-        if isinstance(result, Fault) and result.unbilled:
-            self.guard.release(reservation)
-        else:  # a cancelled call has no result and may have been billed
-            self.guard.settle(reservation, result.usage if result is not None else None)
+        unbilled = isinstance(result, Fault) and result.unbilled
+        usage = None if result is None else result.usage  # a cancelled call may have been billed
+        self.guard.settle(reservation, usage, unbilled=unbilled)
         self._reserved -= 1
         self._settled.set()
 

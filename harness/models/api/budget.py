@@ -70,7 +70,6 @@ class Spending:
         """Begin with what was spent before."""
         self.lock = threading.Lock()
         self.spent = spent_usd
-        self.assumed = Decimal(0)
         self.open: dict[int, Decimal] = {}
         self.count = 0
 
@@ -85,6 +84,7 @@ class SpendGuard:
 
     Attributes:
         budget_usd: never passed by spent and reserved money together; None to keep the log alone.
+        tally: what is spent and set aside, of all that draw on the budget.
     """
 
     def __init__(
@@ -111,25 +111,13 @@ class SpendGuard:
         self._worst_case = worst_case
         self._cost_of = cost_of
         self._log = log
-        self._tally = tally or Spending()
+        self.tally = tally or Spending()
 
     @property
     def spent_usd(self) -> Decimal:
         """Settled calls and what was spent before, those booked at their worst case included."""
-        with self._tally.lock:
-            return self._tally.spent
-
-    @property
-    def assumed_usd(self) -> Decimal:
-        """The part of `spent_usd` that is a worst case, because the true cost never became known."""
-        with self._tally.lock:
-            return self._tally.assumed
-
-    @property
-    def reserved_usd(self) -> Decimal:
-        """Set aside for calls in flight."""
-        with self._tally.lock:
-            return self._tally.reserved
+        with self.tally.lock:
+            return self.tally.spent
 
     def reserve(self, input_tokens: int, output_tokens: int) -> Reservation:
         """Set aside the worst case of a call, before it is sent.
@@ -138,8 +126,8 @@ class SpendGuard:
             OverBudget: if it could pass the budget, or its price is unknown.
         """
         worst = self._allowed(input_tokens, output_tokens)
-        with self._tally.lock:
-            spent, reserved = self._tally.spent, self._tally.reserved
+        with self.tally.lock:
+            spent, reserved = self.tally.spent, self.tally.reserved
             if self.budget_usd is not None and spent + reserved + worst > self.budget_usd:
                 raise OverBudget(
                     "The next call could pass the budget; what was computed is kept.",
@@ -147,9 +135,9 @@ class SpendGuard:
                     f"up to {worst} for the next call",
                     allowed=f"{self.budget_usd} USD in all",
                 )
-            self._tally.count += 1
-            number = self._tally.count
-            self._tally.open[number] = worst
+            self.tally.count += 1
+            number = self.tally.count
+            self.tally.open[number] = worst
         logged = 0
         if self._log is not None:
             log, model = self._log
@@ -170,19 +158,21 @@ class SpendGuard:
             )
         return worst
 
-    def settle(self, reservation: Reservation, usage: Usage | None) -> None:
+    def settle(self, reservation: Reservation, usage: Usage | None, *, unbilled: bool = False) -> None:
         """Book a call that was sent: at its cost, or at its worst case when that is unknown.
 
+        Args:
+            unbilled: it was certainly not billed, so that what was set aside is given back.
+
         Raises:
-            KeyError: if the reservation was settled or released before.
+            KeyError: if the reservation was settled before.
         """
         cost = None if usage is None else self._cost_of(usage)
-        if self._log is not None and usage is not None:
-            self._log[0].answered(reservation.logged, usage)
-        with self._tally.lock:
-            worst = self._tally.open.pop(reservation.number)
-            self._tally.spent += worst if cost is None else cost
-            self._tally.assumed += worst if cost is None else Decimal(0)
+        self.settle_earlier(reservation.logged, usage, unbilled=unbilled)
+        with self.tally.lock:
+            worst = self.tally.open.pop(reservation.number)
+            if not unbilled:
+                self.tally.spent += worst if cost is None else cost
 
     def settle_earlier(self, number: int, usage: Usage | None, *, unbilled: bool) -> None:
         """Write down what a call of an earlier start cost; its worst case stays counted till the next one."""
@@ -197,14 +187,3 @@ class SpendGuard:
         """Close the log: for a guard that has one of its own."""
         if self._log is not None:
             self._log[0].close()
-
-    def release(self, reservation: Reservation) -> None:
-        """Give back what was set aside for a call that was certainly not billed.
-
-        Raises:
-            KeyError: if the reservation was settled or released before.
-        """
-        if self._log is not None:
-            self._log[0].not_billed(reservation.logged)
-        with self._tally.lock:
-            del self._tally.open[reservation.number]

@@ -37,6 +37,18 @@ _MOST_ROOM = 32_768
 LISTED = 20
 """Alternatives asked for at each token: the most that OpenAI and vLLM give."""
 _FEWER_LISTED = 5
+_WITHOUT: Mapping[str, Any] = {
+    "response_format": {"schema": False},
+    "temperature": {"temperature": False},
+    "seed": {"seed": False},
+    "system": {"system": False},
+    "reasoning_effort": {"effort": ""},
+    "logprobs": {"listed": 0},
+    "max_tokens": {"limit_name": "max_completion_tokens"},
+    "room": {"reasons": True},
+    "more room": {"reasons": True},
+}
+"""What changes in a `Form` where a parameter is refused."""
 _SENT = {"temperature": (b'temperature":',), "seed": (b'seed":',), "effort": (b"effort", b"thinking")}
 
 
@@ -79,27 +91,11 @@ class Form:
         thinking, 'more room' one cut off in what was.
         """
         match refused:
-            case "response_format":
-                return dataclasses.replace(self, schema=False)
-            case "temperature":
-                return dataclasses.replace(self, temperature=False)
-            case "seed":
-                return dataclasses.replace(self, seed=False)
-            case "system":
-                return dataclasses.replace(self, system=False)
-            case "reasoning_effort":
-                return dataclasses.replace(self, effort="")
             case "top_logprobs":
                 return dataclasses.replace(self, listed=_FEWER_LISTED if self.listed > _FEWER_LISTED else 0)
-            case "logprobs":
-                return dataclasses.replace(self, listed=0)
-            case "max_tokens":
-                return dataclasses.replace(self, limit_name="max_completion_tokens")
             case "more room" if self.reasons:
                 return dataclasses.replace(self, room=min(_MOST_ROOM, 4 * self.room))
-            case "room" | "more room":
-                return dataclasses.replace(self, reasons=True)
-        return self
+        return dataclasses.replace(self, **_WITHOUT.get(refused, {}))
 
     def left_out(self, first: Form) -> tuple[str, ...]:
         """What decides an answer, was to be sent by the first form, and is sent by this one no longer."""

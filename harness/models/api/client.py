@@ -17,7 +17,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from advisor.money.usage import add
@@ -25,12 +25,12 @@ from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
 from harness.core.records import Failure, Message, ModelIdentity
 from harness.models.api.asked import AskedModel
 from harness.models.api.asking import Asker, Outside, Settled, held_by, left_out
-from harness.models.api.budget import SpendGuard
 from harness.models.api.calls import LISTED, ChatCaller, Form, LitellmCaller, Route
 from harness.models.api.destinations import Destination, destination, key_for
 from harness.models.api.dialects.said import ReceivedAnswer
 from harness.models.api.library import (
     endpoint,
+    estimated_tokens,
     keep_off_proxies,
     key_variable,
     load_litellm,
@@ -51,21 +51,18 @@ _LIST_ODDS = frozenset({"openai", "azure", "deepseek"})
 _SELL_CLAUDE = frozenset({"bedrock", "vertex_ai", "openrouter", "azure_ai", "databricks"})
 
 Outcome = ChatReply | Failure
-AnswerMode = Literal["json-schema", "plain"]
 
 
 def open_served_chat(
     model: str,
     settings: ModelSettings,
     *,
-    guard: SpendGuard | None = None,
     outside: Outside | None = None,
 ) -> ServedChat:
     """Open a served model; nothing is called yet.
 
     Args:
         model: `provider/model` as litellm writes it.
-        guard: asked before each call, when there is a budget.
         outside: clock, sleep and environment; the process's own when None.
 
     Raises:
@@ -79,21 +76,19 @@ def open_served_chat(
     by_responses = model.startswith(f"openai/{RESPONSES}")  # litellm cannot without packages that it lacks
     base = base or (_OPENAI if by_responses else None)
     if base is None:
-        return _through_litellm(model, settings, guard, outside)
+        return _through_litellm(model, settings, outside)
     where = destination(provider, base, offline=settings.offline)
     if where.own and not by_responses:  # a provider's own address: litellm knows its keys
-        return _through_litellm(model, settings, guard, outside)
+        return _through_litellm(model, settings, outside)
     require_aiohttp()
     key = key_for(where, outside.environ) or own_key(where, outside.environ)
     route = _route(model, where, key, settings, outside)
     caller = DirectCaller(base, model)
     form = Form(schema=True, listed=LISTED).thinking(settings.effort)
-    return ServedChat(caller, route, form, settings, guard, outside)
+    return ServedChat(caller, route, form, settings, outside)
 
 
-def _through_litellm(
-    model: str, settings: ModelSettings, guard: SpendGuard | None, outside: Outside
-) -> ServedChat:
+def _through_litellm(model: str, settings: ModelSettings, outside: Outside) -> ServedChat:
     litellm = load_litellm()
     provider = _provider(litellm, model)
     base = endpoint(provider, settings.api_base, outside.environ)
@@ -105,7 +100,7 @@ def _through_litellm(
         keep_off_proxies(base)
     form = _first_form(litellm, model, provider, own_endpoint=base is not None).thinking(settings.effort)
     route = _route(model, where, key, settings, outside)
-    return ServedChat(LitellmCaller(litellm), route, form, settings, guard, outside)
+    return ServedChat(LitellmCaller(litellm), route, form, settings, outside)
 
 
 def _route(
@@ -138,7 +133,6 @@ class ServedChat(AskedModel[ChatRequest, ReceivedAnswer]):
         route: Route,
         form: Form,
         settings: ModelSettings,
-        guard: SpendGuard | None,
         outside: Outside,
     ) -> None:
         """Use `open_served_chat`, which checks what is given here."""
@@ -157,7 +151,6 @@ class ServedChat(AskedModel[ChatRequest, ReceivedAnswer]):
         self._asker: Asker[ChatRequest, ReceivedAnswer] = Asker(
             caller, route, form, settings, outside, self._shared
         )
-        self._asker.guard = guard
         self.let_go: Callable[[ChatRequest], None] = lambda request: None
         self._closed = False
 
@@ -178,11 +171,6 @@ class ServedChat(AskedModel[ChatRequest, ReceivedAnswer]):
     def served_by(self) -> tuple[str, ...]:
         """Model names and fingerprints the provider reported so far, in order of appearance."""
         return tuple(self._asker.served_by)
-
-    @property
-    def answer_mode(self) -> AnswerMode:
-        """How answers are held to the choices now: by a JSON schema, or by the prompt alone."""
-        return "json-schema" if self._asker.form.schema else "plain"
 
     def answer(self, requests: Sequence[ChatRequest]) -> Iterator[Outcome]:
         """Answer all requests, several at once; each exactly once, in the order they come back.
@@ -253,8 +241,7 @@ class ServedChat(AskedModel[ChatRequest, ReceivedAnswer]):
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """An estimate: litellm's local tokenizer for the model, often that of another model; no network."""
-        sent = [{"role": message.role, "content": message.content} for message in messages]
-        return int(load_litellm().token_counter(model=self.route.model, messages=sent))
+        return estimated_tokens(self.route.model, messages)
 
     def forget(self) -> None:
         """Nothing of earlier requests is kept here."""

@@ -12,11 +12,12 @@ import importlib.util
 import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from harness.core.errors import MissingExtra, ModelUnavailable, needs
+from harness.core.records import Message
 from harness.models.api.destinations import OTHER_CREDENTIALS, Destination
 
 # Where litellm goes when nothing says otherwise (litellm 1.106, get_llm_provider and llms/ollama).
@@ -112,12 +113,17 @@ def require_key(litellm: Any, model: str, provider: str) -> None:
     found: dict[str, Any] = litellm.validate_environment(model)
     missing = [str(name) for name in found["missing_keys"] if not str(name).endswith("_API_BASE")]
     if missing and not found["keys_in_environment"]:
-        raise ModelUnavailable(
-            f"There is no key for {model} in the environment.",
-            got=f"{' or '.join(missing)} not set",
-            allowed="a key of the provider, in the environment or in a .env file",
-            run=f"export {missing[-1]}=...",
-        )
+        raise no_key(model, missing)
+
+
+def no_key(whose: str, names: Sequence[str]) -> ModelUnavailable:
+    """That none of these variables holds the key of a model or a provider."""
+    return ModelUnavailable(
+        f"There is no key for {whose} in the environment.",
+        got=f"{' or '.join(names)} not set",
+        allowed="a key of the provider, in the environment or in a .env file",
+        run=f"export {names[-1]}=...",
+    )
 
 
 def own_key(where: Destination, environ: Mapping[str, str]) -> str | None:
@@ -130,13 +136,14 @@ def own_key(where: Destination, environ: Mapping[str, str]) -> str | None:
         return None
     name = key_variable(where.provider, own_endpoint=False)
     if not environ.get(name):
-        raise ModelUnavailable(
-            f"There is no key for {where.provider} in the environment.",
-            got=f"{name} not set",
-            allowed="a key of the provider, in the environment or in a .env file",
-            run=f"export {name}=...",
-        )
+        raise no_key(where.provider, [name])
     return environ[name]
+
+
+def estimated_tokens(model: str, messages: Sequence[Message]) -> int:
+    """Tokens by litellm's local tokenizer for a model, often that of another model; no network."""
+    sent = [{"role": message.role, "content": message.content} for message in messages]
+    return int(load_litellm().token_counter(model=model, messages=sent))
 
 
 def secrets_in(environ: Mapping[str, str]) -> tuple[str, ...]:

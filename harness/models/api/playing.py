@@ -73,10 +73,8 @@ class Player:
             first, result = await self._caller.streamed(request, self._route, self._form, self._now)
         finally:
             if self._guard is not None and reservation is not None:
-                if isinstance(result, Fault) and result.unbilled:
-                    self._guard.release(reservation)
-                else:
-                    self._guard.settle(reservation, None if result is None else result.usage)
+                unbilled = isinstance(result, Fault) and result.unbilled
+                self._guard.settle(reservation, None if result is None else result.usage, unbilled=unbilled)
         failure = result.kind.value if isinstance(result, Fault) else ""
         return PlayedCall(due_s=due_s, sent_s=sent, first_s=first, ended_s=self._now(), failure=failure)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from harness.core.errors import ModelUnavailable, UsageError
+from harness.core.errors import UsageError
 from harness.models.api.destinations import destination, key_for
-from harness.models.api.library import secrets_in
+from harness.models.api.library import no_key, secrets_in
 from harness.models.tuning_api.base import TuningApi
 from harness.models.tuning_api.fireworks import ACCOUNT, FireworksTuning
 from harness.models.tuning_api.http import ProviderCalls
@@ -168,10 +168,5 @@ def _own_key(provider: TuningProvider, environ: Mapping[str, str]) -> str:
     """The provider's own key, for its own host alone."""
     key = next((environ[name] for name in provider.keys if environ.get(name)), "")
     if not key:
-        raise ModelUnavailable(
-            f"There is no key for {provider.title} in the environment.",
-            got=f"{' or '.join(provider.keys)} not set",
-            allowed="a key of the provider, in the environment or in a .env file",
-            run=f"export {provider.keys[0]}=...",
-        )
+        raise no_key(provider.title, provider.keys[::-1])
     return key

@@ -9,7 +9,7 @@ import pytest
 
 from advisor.options import Option
 from harness.bakeoff.results import ArmResult, LimitKind, LimitState
-from harness.bakeoff.run_folder import RunFolder
+from harness.bakeoff.run_folder import OUT_OF_SCOPE, RunFolder
 from harness.core.errors import DataError, UsageError
 from harness.core.records import Item
 from harness.data.load import out_of_scope_of, read_out_of_scope
@@ -136,7 +136,7 @@ def test_an_arm_that_changed_since_is_not_settled_anew(
     with pytest.raises(UsageError, match="would be another arm now"):
         check_robustness(folder, RobustnessRequest(out_of_scope=STRANGE), context(tmp_path))
     assert rescore(folder, context(tmp_path), "").arms[0] == before.arms[0], "the run is as it was"
-    assert folder.out_of_scope() == ()
+    assert folder.rows(OUT_OF_SCOPE) == ()
 
 
 def test_files_of_inputs_out_of_scope(tmp_path: Path) -> None:

@@ -287,10 +287,8 @@ class BatchedChat:
             return
         if reservation is None:
             self.guard.settle_earlier(number, None if unbilled else read.usage, unbilled=unbilled)
-        elif unbilled:
-            self.guard.release(reservation)
         else:
-            self.guard.settle(reservation, read.usage)
+            self.guard.settle(reservation, read.usage, unbilled=unbilled)
 
     def _written_down(self) -> list[HandedIn]:
         found = (decode(HandedIn, path.read_bytes()) for path in sorted(self._folder.glob("*.json")))

@@ -64,7 +64,7 @@ def test_a_small_model_is_held_to_the_choices_and_usage_and_time_are_its_own(ser
         assert sum(odds) == pytest.approx(1.0)
         # greedy: the answer written is the likeliest, or near it where its first token begins several
         assert odds[CHOICES.index(str(read_label(reply.text, CHOICES)))] > 0.2
-    assert served.answer_mode == "json-schema"
+    assert served.form.schema
     assert served.served_by
 
 
