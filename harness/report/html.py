@@ -201,10 +201,8 @@ class Writer:
         text = words(span.text)
         shown = f"<strong>{text}</strong>" if span.strong else text
         refs = self._refs(span.sources)
-        if not span.mark:
-            return shown + refs
-        mark = f'<span class="mark">{escape(span.mark)}</span>'
-        return f'{shown} <span class="whole">{mark}{refs}</span>'
+        mark = f' <span class="mark">{escape(span.mark)}</span>' if span.mark else ""
+        return shown + refs + mark
 
     def _refs(self, sources: Sequence[str]) -> str:
         cited = (self.numbers[source] for source in sources if source in self.numbers)
