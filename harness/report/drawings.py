@@ -54,7 +54,7 @@ from harness.report.charts import (
 )
 from harness.report.palette import MONTH_COLOURS, colour_of, dash_of
 from harness.report.svg import FAINT, TODAY
-from harness.report.topics.cells import as_title, plain_name
+from harness.report.topics.cells import as_title, plain_name, relation_words
 from harness.tasks.label_breakdown import LabelResult
 from harness.tasks.question_breakdown import Answering
 
@@ -104,18 +104,23 @@ def differences(comparisons: Sequence[Comparison], margin: float, metric: str) -
     rows = tuple(
         IntervalRow(
             label=named(found.a, among),
-            note=one_line(f"minus {plain_name(found.b, among)}{'' if found.same_model else ', two models'}"),
+            note=one_line(f"minus {plain_name(found.b, among)}{_two_models(found)}"),
             value=found.difference.value,
             low=found.difference.low,
             high=found.difference.high,
             colour=colour_of(found.a),
-            words=f"{points(found.difference.value)}: {found.relation.value}",
+            words=f"{points(found.difference.value)}: {relation_words(found.relation)}",
         )
         for found in comparisons
     )
     signed = lambda at: f"{100 * at:+,.4g}" if at else "0"  # noqa: E731 - the words of a tick
     axis = Axis(title=f"difference of {metric} in percentage points", least=-1.0, most=1.0, label=signed)
     return IntervalChart(rows=rows, axis=axis, rule=0.0, margin=margin)
+
+
+def _two_models(found: Comparison) -> str:
+    """That a difference is not that of the method alone; of a route, which is several options, nothing."""
+    return "" if found.same_model or Option.ROUTE in (found.a.option, found.b.option) else ", two models"
 
 
 def slices(arms: Sequence[ArmResult], column: str) -> IntervalChart:

@@ -150,14 +150,16 @@ class Writer:
                 assert_never(block)
 
     def _recommendation(self, block: RecommendationBlock) -> str:
-        reasons = "".join(f"<li>{self._spans(reason)}</li>" for reason in block.reasons)
+        listed = "".join(f"<li>{self._spans(reason)}</li>" for reason in block.reasons)
+        alone = "".join(f'<p class="lead">{self._spans(reason)}</p>' for reason in block.reasons)
+        reasons = alone if len(block.reasons) == 1 else f'<ol class="reasons">{listed}</ol>'
         tiles = "".join(
             f'<div class="card {fact.tone}"><div class="label">{escape(fact.label)}</div>'
             f'<div class="value">{self._spans(fact.text)}</div></div>'
             for fact in block.tiles
         )
         return (
-            f'<h1 class="{block.tone}">{words(block.headline)}</h1><ol class="reasons">{reasons}</ol>'
+            f'<h1 class="{block.tone}">{words(block.headline)}</h1>{reasons}'
             + (f'<div class="cards">{tiles}</div>' if tiles else "")
             + (self._facts(Facts(rows=block.lines)) if block.lines else "")
         )

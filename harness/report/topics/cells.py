@@ -9,6 +9,7 @@ from operator import attrgetter
 from advisor.money.ledger import Money
 from advisor.options import TRAITS, Option
 from advisor.sentences import capital
+from advisor.stats.paired import Relation
 from harness.bakeoff.results import ArmResult, Latency
 from harness.core.records import ABSTAINING, BEST_SENTENCE, ArmId, CostLine, Estimate, PriceBasis
 from harness.core.wording import (
@@ -42,6 +43,20 @@ _BASIS_WORDS = {
     "offer; set cost.machine_hour_usd in the plan to your own",
     PriceBasis.ESTIMATE: "~ estimate: tokens counted with another model's tokenizer",
 }
+
+_RELATION = {
+    Relation.BETTER: "better",
+    Relation.WORSE: "worse",
+    Relation.EQUIVALENT: "the same, within the margin",
+    Relation.NON_INFERIOR: "not worse by the margin",
+    Relation.NON_SUPERIOR: "not better by the margin",
+    Relation.UNDECIDED: "not decided",
+}
+
+
+def relation_words(relation: Relation | None) -> str:
+    """What an interval allows to say of the first of two arms."""
+    return MISSING if relation is None else _RELATION[relation]
 
 
 def columns(

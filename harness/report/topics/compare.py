@@ -28,11 +28,11 @@ from harness.report.topics.cells import (
     known_prices,
     p_value,
     priced,
+    relation_words,
     row,
     timing_notes,
 )
 from harness.report.topics.decision import answer_words
-from harness.report.topics.quality import relation_words
 from harness.report.topics.recommendation import RunWords, headline
 from harness.report.topics.sources import short
 from harness.tasks.records import Metric

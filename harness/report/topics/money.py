@@ -53,8 +53,9 @@ from harness.report.topics.cells import (
     row,
     source_notes,
 )
+from harness.report.topics.decision import words_of
 from harness.report.topics.forecast import payback_sentence, serving_sentence, unstated_sentence
-from harness.report.topics.recommendation import hosted
+from harness.report.topics.recommendation import headline, hosted
 
 GROUPS_OF_A_MONTH: tuple[CostGroup, ...] = get_args(CostGroup)
 """What a month is paid for, in the order in which it is stacked."""
@@ -408,8 +409,8 @@ def month_answer(c: ReportContext, *, asked: bool) -> RecommendationBlock:
     at = f"{'What if: ' if asked else ''}{business.queries_per_month:,} queries a month"
     at += f" over {figure(business.horizon_months)} months"
     if found is None:
-        headline = "Nothing is to be used yet; below is what each option would cost."
-        return RecommendationBlock(headline=headline, reasons=(at,), facts=(), tone="warn")
+        advised, would = headline(c.results.recommendation, words_of(c)), "what each option would cost"
+        return RecommendationBlock(headline=advised, reasons=(f"{at}: {would}.",), facts=(), tone="plain")
     month, spread = found.month_usd, c.range(found.month_usd)
     facts = [
         Fact(label="1,000 queries, all in", text=said(c.amount(found.usd_per_1k))),

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from advisor.options import Option
 from advisor.sentences import capital
-from advisor.stats.paired import Relation
 from harness.bakeoff.diagnosis import ArmDiagnosis
 from harness.bakeoff.results import ArmResult, Comparison, MoreItems
 from harness.core.wording import MISSING, counted, decimal, one_line, percent
@@ -19,6 +18,7 @@ from harness.report.topics.cells import (
     difference_cell,
     drawn,
     p_value,
+    relation_words,
     row,
     share,
 )
@@ -30,19 +30,6 @@ from harness.tasks.records import Metric
 MOST_CONFUSIONS = 12
 MOST_EXAMPLES = 20
 MOST_OF_A_TEXT = 400
-_RELATION = {
-    Relation.BETTER: "better",
-    Relation.WORSE: "worse",
-    Relation.EQUIVALENT: "the same, within the margin",
-    Relation.NON_INFERIOR: "not worse by the margin",
-    Relation.NON_SUPERIOR: "not better by the margin",
-    Relation.UNDECIDED: "not decided",
-}
-
-
-def relation_words(relation: Relation | None) -> str:
-    """What an interval allows to say of the first of two arms."""
-    return MISSING if relation is None else _RELATION[relation]
 
 
 def differences_section(c: ReportContext) -> Section:

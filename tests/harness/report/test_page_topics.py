@@ -8,9 +8,11 @@ from harness.report.charts import CurveChart, HeatChart, IntervalChart
 from harness.report.context import ReportContext
 from harness.report.document import Bullets, Chart, Command, Paragraph, RecommendationBlock, Section, plain
 from harness.report.topics.arms import prices_section
+from harness.report.topics.decision import words_of
 from harness.report.topics.latency import p95_section
 from harness.report.topics.money import break_even_blocks, business_facts, ledger_sections, month_answer
 from harness.report.topics.quality import arm_labels_sections, differences_chart, slice_section
+from harness.report.topics.recommendation import headline
 from harness.report.topics.route import route_section
 from harness.report.topics.tuned import training_section
 from tests.support import money
@@ -82,7 +84,8 @@ def test_a_month_says_what_was_asked_and_what_is_unknown() -> None:
     assert "everything counted" in month_answer(C, asked=False).headline
     advised = replace(RESULTS.recommendation, ship=None, pilot=None)
     nothing = month_answer(replace(C, results=replace(RESULTS, recommendation=advised)), asked=False)
-    assert "Nothing is to be used yet" in nothing.headline and nothing.facts == ()
+    assert nothing.headline == headline(advised, words_of(C)), "one headline for one run, on every page"
+    assert nothing.facts == () and "what each option would cost" in nothing.reasons[0]
 
 
 def test_never_is_said_as_such() -> None:
