@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import reprlib
 import typing
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     PlainSerializer,
@@ -37,7 +39,24 @@ from advisor.numbers import NumberFault, NumberKind, ReadNumber, unambiguous
 from advisor.options import ADVISED, Option
 from advisor.units import amount_and_currency, read_quantity
 
-UNKNOWN_WORDS = {"", "?", "unknown", "not known", "n/a"}
+UNKNOWN_WORDS = frozenset(
+    (
+        *("", "?", "-", "unknown", "not known", "not sure", "don't know", "n/a", "na", "n.a.", "tbd", "null"),
+        *("unbekannt", "wei\u00df nicht", "weiss nicht", "keine ahnung", "k.a.", "k. a.", "inconnu"),
+        *(
+            "onbekend",
+            "n.v.t.",
+            "nvt",
+            "sconosciuto",
+            "desconocido",
+            "nieznane",
+            "nie wiem",
+            "je ne sais pas",
+        ),
+    )
+)
+_YES_WORDS = frozenset(("ja", "oui", "si", "s\u00ec", "s\u00ed", "tak"))
+_NO_WORDS = frozenset(("nein", "nee", "non", "nie"))
 _MOST = Decimal("1e15")  # no count or amount lies beyond
 _CONFIG = ConfigDict(extra="forbid", str_strip_whitespace=True, coerce_numbers_to_str=True)
 
@@ -186,7 +205,8 @@ class Ask:
         try:
             number = self.read(value).value if isinstance(value, str) else Decimal(str(value))
         except NumberFault as fault:
-            raise ValueError(f"must be {what}; {fault}") from None
+            such = _SUCH_AS.get(self.unit.rpartition(" (")[0] or self.unit, "3000 or 3.000")
+            raise ValueError(f"must be {what}; {fault}; allowed: such as {such}, or unknown") from None
         except ValueError:  # an int of thousands of digits
             raise ValueError(f"must be {what}; got thousands of digits") from None
         if not number.is_finite() or abs(number) > _MOST:
@@ -204,10 +224,26 @@ class Ask:
         return read_quantity(text, self.kind, self.unit)
 
 
+_SUCH_AS = {
+    "a month": "12.500, 10k or 150 per day",
+    "times a month": "2, weekly or every 3 months",
+    "share": "0.93 or 93 %",
+    "money": "5, 0.40 or 1.200,50",
+    "ms": "500 or 2 s",
+    "tokens": "60.000 or 120 pages",
+    "billion parameters": "7 or 135M",
+    "months": "24 or 2 years",
+    "days": "30 or 6 weeks",
+}
+"""By unit, how a figure may be written."""
+
+
 def _yes_or_no(value: Any) -> Any:
     if isinstance(value, str):
         word = value.strip().lower()
-        return None if word in UNKNOWN_WORDS else {"ja": True, "nein": False}.get(word, value)
+        if word in UNKNOWN_WORDS:
+            return None
+        return True if word in _YES_WORDS else False if word in _NO_WORDS else value
     return value
 
 
@@ -232,17 +268,48 @@ def _or_nothing(value: Any) -> Any:
 
 
 def _several(value: Any, read: Callable[[Any], tuple[Any, ...]]) -> tuple[Any, ...]:
-    """Words in a list, or in a text with commas; each once."""
+    """Words in a list, or in a text with commas or 'and'; each once."""
     if isinstance(value, str):
-        value = [part for part in value.replace(";", ",").split(",") if part.strip()]
+        value = [part.strip() for part in re.split(r"[,;/&]|\s(?:and|und|et)\s", value) if part.strip()]
     return tuple(dict.fromkeys(read(value)))
 
 
 Money = Annotated[Decimal, PlainSerializer(unambiguous)]
 """An amount in the case's currency."""
 _Problems = Annotated[tuple[Problem, ...], WrapValidator(_several)]
+_LANGUAGES = {
+    name: code
+    for code, names in (
+        ("en", "english englisch anglais engels inglese"),
+        ("de", "german deutsch allemand duits tedesco"),
+        ("fr", "french franz\u00f6sisch fran\u00e7ais frans francese"),
+        ("es", "spanish spanisch espa\u00f1ol espagnol"),
+        ("it", "italian italienisch italiano italien"),
+        ("nl", "dutch niederl\u00e4ndisch nederlands"),
+        ("pl", "polish polnisch polski"),
+        ("pt", "portuguese portugiesisch portugu\u00eas"),
+        ("sv", "swedish schwedisch svenska"),
+        ("da", "danish d\u00e4nisch dansk"),
+        ("cs", "czech tschechisch"),
+        ("tr", "turkish t\u00fcrkisch"),
+        ("zh", "chinese chinesisch mandarin"),
+        ("ja", "japanese japanisch"),
+    )
+    for name in names.split()
+}
+
+
+def _language(word: str) -> str:
+    """The code of a language, also of the commonest ones by their names."""
+    code = _LANGUAGES.get(word, word)
+    if code in ("all", "any") or not re.fullmatch(r"[a-z]{2,3}(?:-[a-z0-9]{1,8})*", code):
+        raise ValueError(f"is no language; got {word!r}, allowed: codes such as en, de")
+    return code
+
+
 _Words = Annotated[
-    tuple[Annotated[str, StringConstraints(to_lower=True, min_length=1)], ...], WrapValidator(_several)
+    tuple[Annotated[str, StringConstraints(to_lower=True, min_length=1), AfterValidator(_language)], ...],
+    WrapValidator(_several),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic import TypeAdapter
 
 from advisor.case import UseCase, asks, build_case
 from advisor.errors import CaseError
-from advisor.numbers import NumberFault
+from advisor.numbers import NumberFault, unambiguous
 from advisor.reading import Unreadable, parse_yaml, read_text
 
 
@@ -74,11 +75,17 @@ def _mapping(text: str, source: str) -> dict[Any, object]:
     return raw
 
 
+def _written(value: Any) -> Any:
+    """A value as it stands in a file: 2.175 would be read as two thousand there, '2.1750' is not."""
+    text = unambiguous(Decimal(str(value))) if isinstance(value, float) else ""
+    return text if text == f"{value}0" else value
+
+
 def dump_case(case: UseCase) -> str:
     """The use case as YAML that reads back to an equal one; answers not known are left out."""
     import yaml
 
     raw = TypeAdapter(UseCase).dump_python(case, mode="json", exclude_none=True)
-    kept = {field: value for field, value in raw.items() if value != ""}
+    kept = {field: _written(value) for field, value in raw.items() if value != ""}
     text: str = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=100)
     return text

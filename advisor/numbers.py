@@ -26,11 +26,24 @@ NumberKind = Literal["count", "amount"]
 MOST_DIGITS = 60
 _BLANKS = re.compile("[ \u00a0\u2007\u2009\u202f]")
 _PLAIN = re.compile(r"\d+|\d*\.\d+|\d+\.")
-_RANGE = re.compile(r"\d[\d.,' ]*(?:[-\u2013]|to|bis)[\d.,' ]*\d")
 _SCIENTIFIC = re.compile(r"(\d+(?:[.,]\d+)?)[eE]([+-]?\d{1,3})")
-FACTOR_WORDS = r"k|thousand|tsd\.?|tausend|m|million|millionen|mio\.?"
-"""What may stand behind digits, as a pattern: thousands begin with k or t, millions with m."""
+_THOUSANDS = r"k|thousand|tsd\.?|tausend|mille|mila|duizend|tys\.?|tysi\u0105c|tysi\u0119cy"
+_MILLIONS = r"m|millions?|millionen|mio\.?|mln\.?|milioni|miljoen|millones"
+FACTOR_WORDS = f"{_THOUSANDS}|{_MILLIONS}"
+"""What may stand behind digits, as a pattern."""
 _FACTOR = re.compile(rf"(.*[\d.,]?)\s*(?<![a-z])({FACTOR_WORDS})", re.IGNORECASE | re.DOTALL)
+
+
+_RANGE = re.compile(
+    rf"\d\s*(?:(?:{FACTOR_WORDS}|%|[$\u20ac\u00a3]|[a-df-z][a-z]{{0,2}})\s*)?"
+    r"(?:[-\u2013\u2014]|(?<![a-z])(?:to|bis|tot|\u00e0|do|a)(?![a-z]))\s*[$\u20ac\u00a3]?\s*\d",
+    re.IGNORECASE,
+)
+
+
+def is_range(text: str) -> bool:
+    """Whether a text names two figures, one of which is to be written: `5-10k`, `1 to 2 s`."""
+    return _SCIENTIFIC.fullmatch(text) is None and _RANGE.search(text) is not None
 
 
 class NumberFault(ValueError):
@@ -52,7 +65,8 @@ class ReadNumber:
     @property
     def echo(self) -> str:
         """`'3.000' read as 3,000`; '' for a number that can be read in one way only."""
-        return "" if self.plain else f"'{self.written}' read as {figure(self.value)}"
+        shown = self.value if self.value == self.value.to_integral_value() else float(f"{self.value:.6g}")
+        return "" if self.plain else f"'{self.written}' read as {figure(shown)}"
 
 
 def read_number(text: str, kind: NumberKind) -> ReadNumber:
@@ -66,7 +80,7 @@ def read_number(text: str, kind: NumberKind) -> ReadNumber:
     """
     written = text.strip()
     sign, body = _sign(written)
-    if _RANGE.fullmatch(body):
+    if is_range(body):
         raise NumberFault(f"'{body}' is a range: write one figure, the usual one")
     if not body or len(body) > MOST_DIGITS:
         raise NumberFault("is no number" if not body else f"has more than {MOST_DIGITS} characters")
@@ -98,7 +112,7 @@ def unambiguous(value: Decimal) -> str:
 
 
 def _times(word: str) -> Decimal:
-    return Decimal(1_000_000) if word[0] in "mM" else Decimal(1000)
+    return Decimal(1000) if re.fullmatch(_THOUSANDS, word, re.IGNORECASE) else Decimal(1_000_000)
 
 
 def _sign(text: str) -> tuple[int, str]:

@@ -62,7 +62,19 @@ BAD = [
     ({"p95_ms": "2 apples"}, "p95_ms: must be a number of milliseconds; '2 apples' is no number"),
     ({"queries_per_month": "1.000 - 50.000"}, "is a range: write one figure"),
     ({"labels": "30 St\u00fccke"}, "'30 St\u00fccke' is no number"),
-    ({"queries_per_month": "twice a week"}, "'twice a week' is no number"),
+    ({"queries_per_month": "now and then"}, "'now and then' is no number"),
+    (
+        {"queries_per_month": "20 per user per day"},
+        "is no number; allowed: such as 12.500, 10k or 150 per day",
+    ),
+    ({"queries_per_month": "5-10k"}, "is a range: write one figure"),
+    ({"queries_per_month": "5 \u00e0 10 mille"}, "is a range: write one figure"),
+    ({"horizon_months": "6-12 months"}, "is a range: write one figure"),
+    ({"p95_ms": "1 to 2 s"}, "is a range: write one figure"),
+    ({"quality_floor": "110 %"}, "must be at most 1"),
+    ({"wrong_answer_cost": "5 kr"}, "'5 kr' is no number; allowed: such as 5"),
+    ({"languages": "de en"}, "got 'de en', allowed: codes such as en, de"),
+    ({"languages": "all"}, "codes such as en, de"),
     ({"day_rate": -1}, "at least 0"),
     ({"task": "clasification"}, "did you mean classification"),
     ({"pii": "perhaps"}, "yes or no"),
@@ -147,6 +159,34 @@ WRITTEN = [
     ({"pii": "Nein"}, False),
     ({"residency": "on premises only"}, Residency.SELF_HOST),
     ({"task": "Summarization"}, AnswerKind.SUMMARISATION),
+    ({"queries_per_month": "12.500 per maand"}, 12_500),
+    ({"queries_per_month": "12\u00a0500 par mois"}, 12_500),
+    ({"queries_per_month": "3 mila al mese"}, 3000),
+    ({"queries_per_month": "10 tys. miesi\u0119cznie"}, 10_000),
+    ({"queries_per_month": "1,2 mln"}, 1_200_000),
+    ({"queries_per_month": "150 per working day"}, 3255),  # 21.7 of them a month
+    ({"queries_per_month": "150 per day"}, 4560),
+    ({"queries_per_month": ">10k"}, 10_000),
+    ({"queries_per_month": "10.000+"}, 10_000),
+    ({"queries_per_month": "onbekend"}, None),
+    ({"queries_per_month": "k.A."}, None),
+    ({"knowledge_changes_per_month": "codziennie"}, 30.4),
+    ({"knowledge_changes_per_month": "every two weeks"}, 2.175),
+    ({"knowledge_changes_per_month": "alle 3 Monate"}, 1 / 3),
+    ({"knowledge_changes_per_month": "twice a week"}, 8.7),
+    ({"knowledge_changes_per_month": "jamais"}, 0),
+    ({"knowledge_tokens": "1.200 pagina's"}, 600_000),
+    ({"p95_ms": "< 2 seconden"}, 2000),
+    ({"quality_floor": "mind. 90 %"}, 0.9),
+    ({"quality_floor": "93,5 pour cent"}, 0.935),
+    ({"label_noise": "3,5 procent"}, 0.035),
+    ({"horizon_months": "2 ans"}, 24),
+    ({"days_to_ship": "2 mesi"}, 60.8),
+    ({"example_cost": "5,-"}, 5),
+    ({"needs_facts": "oui"}, True),
+    ({"pii": "nie"}, False),
+    ({"languages": "Deutsch und English; fr"}, ("de", "en", "fr")),
+    ({"problems": "cost and latency"}, (Problem.COST, Problem.LATENCY)),
 ]
 
 
@@ -154,7 +194,8 @@ WRITTEN = [
 def test_figures_may_carry_their_unit_and_words_may_be_other_ones(answers, meant):
     (field,) = answers
     case = build_case({"name": "x", **answers})
-    assert getattr(case, field) == pytest.approx(meant)
+    found = getattr(case, field)
+    assert found == (pytest.approx(meant) if isinstance(found, int | float | Decimal) else meant)
     assert parse_case(dump_case(case), "x") == case
 
 
@@ -171,3 +212,22 @@ def test_the_sign_of_an_amount_is_the_currency_of_the_use_case():
 def test_how_a_unit_was_read_is_said():
     read = numbers_read("p95_ms: 2 s\nquality_floor: 90 %\nknowledge_changes_per_month: daily\n", "x")
     assert read == ("p95_ms: '2 s' read as 2,000", "knowledge_changes_per_month: 'daily' read as 30.4")
+    read = numbers_read("examples: at least 500\nknowledge_changes_per_month: quarterly\n", "x")
+    assert read == (
+        "examples: 'at least 500' read as 500",
+        "knowledge_changes_per_month: 'quarterly' read as 0.333333",
+    )
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "meant"),
+    [
+        ("5 z\u0142", "PLN", 5),
+        ("Fr. 5.-", "CHF", 5),
+        ("US$ 1,200.50", "USD", "1200.50"),
+        ("5 pounds", "GBP", 5),
+    ],
+)
+def test_currencies_as_people_write_them(amount, currency, meant):
+    case = build_case({"name": "x", "wrong_answer_cost": amount})
+    assert (case.currency, case.wrong_answer_cost) == (currency, Decimal(meant))
