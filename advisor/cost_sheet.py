@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advisor.advice import Veto
 from advisor.assumed import Inputs, assumed_in, rates, resolve
@@ -37,6 +37,9 @@ from advisor.predict import (
 )
 from advisor.rubric.rubric import load_bands, load_rubric
 from advisor.rubric.scoring import vetoes
+
+if TYPE_CHECKING:
+    from advisor.money.sensitivity import Swing
 
 SEED = 20261123
 LEVEL = 0.9
@@ -79,18 +82,6 @@ class BreakEvenRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CostSwing:
-    """Horizon cost with one input at `low` and at `high`; None where it is not known."""
-
-    field: str
-    assumed: bool
-    low: float
-    high: float
-    usd_at_low: float | None
-    usd_at_high: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OptionSheet:
     """One option over the horizon; ledgers at likely values, totals as spans, wrong answers left out."""
 
@@ -106,7 +97,7 @@ class OptionSheet:
     usd_per_1k_running: MoneyRange
     against_today: Against | None
     break_even: BreakEvenRow | None
-    swings: tuple[CostSwing, ...]
+    swings: tuple[Swing, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,14 +157,6 @@ def _over(tco: Mapping[Scenario, Tco], of: Callable[[Tco], Decimal | None]) -> M
     return spanning([of(total) for total in tco.values()], of(tco[Scenario.LIKELY]))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pair:
-    fixed: Decimal | None
-    machine: Decimal | None
-    capacity: float
-    rival_query: Decimal | None
-
-
 def break_even_row(
     case: UseCase, option: Option, inputs: Mapping[Scenario, Inputs], market: Market
 ) -> BreakEvenRow | None:
@@ -188,11 +171,11 @@ def break_even_row(
     likely = sides[Scenario.LIKELY]
     found = break_even(
         FixedCost(
-            usd_per_month=likely.fixed,
-            machine_usd_per_month=likely.machine,
-            queries_per_machine=Decimal(str(likely.capacity)),
+            usd_per_month=likely["fixed"],
+            machine_usd_per_month=likely["machine"],
+            queries_per_machine=likely["capacity"],
         ),
-        likely.rival_query,
+        likely["rival"],
     )
     low, high, never = _simulated(sides)
     return BreakEvenRow(
@@ -207,47 +190,36 @@ def break_even_row(
     )
 
 
-def _pair(case: UseCase, option: Option, inputs: Inputs, market: Market) -> _Pair:
+def _pair(case: UseCase, option: Option, inputs: Inputs, market: Market) -> dict[str, Decimal | None]:
     """An own option beyond the rival: what is paid besides queries and machines counts on both."""
     own = cost_curve_of(case, option, inputs, market).shape(counted=False)
     rival = cost_curve_of(case, Option.PROMPT, inputs, market).shape(counted=False)
     fixed = None if rival.fixed_usd is None or own.fixed_usd is None else own.fixed_usd - rival.fixed_usd
-    return _Pair(
-        fixed=None if fixed is None else max(Decimal(0), fixed),
-        machine=own.machine_usd,
-        capacity=float(own.capacity or 0),
-        rival_query=rival.query_usd,
-    )
+    return {
+        "fixed": None if fixed is None else max(Decimal(0), fixed),
+        "machine": own.machine_usd,
+        "rival": rival.query_usd,
+        "capacity": own.capacity or Decimal(0),
+    }
 
 
-def _simulated(sides: Mapping[Scenario, _Pair]) -> tuple[float | None, float | None, float | None]:
+def _simulated(
+    sides: Mapping[Scenario, Mapping[str, Decimal | None]],
+) -> tuple[float | None, float | None, float | None]:
     import numpy as np
 
-    from advisor.money.sensitivity import BreakEvenRanges, known, simulate_break_even
+    from advisor.money.sensitivity import simulate_break_even
 
-    def spread(name: str) -> Range[float] | None:
-        values = [getattr(side, name) for side in sides.values()]
-        if any(value is None for value in values):
-            return None
-        low, likely, high = sorted(float(value) for value in values)
-        return Range(low=low, likely=likely, high=high)
-
-    found = {name: spread(name) for name in ("fixed", "machine", "capacity", "rival_query")}
-    fixed, machine, capacity, query = found.values()
-    if fixed is None or machine is None or capacity is None or query is None:
-        return None, None, None
-    ranges = BreakEvenRanges(
-        usd_per_month=fixed,
-        machine_usd_per_month=machine,
-        queries_per_machine=capacity,
-        usd_per_query=known(0.0),
-        rival_usd_per_query=query,
-    )
-    result = simulate_break_even(ranges, np.random.default_rng(SEED), level=LEVEL)
-    return result.low, result.high, result.share_never
+    ranges = {}
+    for name in sides[Scenario.LIKELY]:
+        known = sorted(float(value) for side in sides.values() if (value := side[name]) is not None)
+        if len(known) < len(sides):
+            return None, None, None
+        ranges[name] = Range(low=known[0], likely=known[1], high=known[2])
+    return simulate_break_even(ranges, np.random.default_rng(SEED), level=LEVEL)
 
 
-def cost_swings(case: UseCase, option: Option, inputs: Inputs, market: Market) -> tuple[CostSwing, ...]:
+def cost_swings(case: UseCase, option: Option, inputs: Inputs, market: Market) -> tuple[Swing, ...]:
     """The swings that move the cost at all, largest first."""
     from advisor.money.sensitivity import swings
 
@@ -268,18 +240,7 @@ def cost_swings(case: UseCase, option: Option, inputs: Inputs, market: Market) -
         return None if total is None else float(total)
 
     ranges = {field: span(field) for field in _INPUTS}
-    return tuple(
-        CostSwing(
-            field=swing.name,
-            assumed=swing.name in assumed,
-            low=ranges[swing.name].low,
-            high=ranges[swing.name].high,
-            usd_at_low=swing.at_low,
-            usd_at_high=swing.at_high,
-        )
-        for swing in swings(evaluate, ranges)
-        if swing.size > 0
-    )
+    return tuple(swing for swing in swings(evaluate, ranges, assumed) if swing.size > 0)
 
 
 def cost_text(sheet: CostSheet) -> str:

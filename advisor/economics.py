@@ -20,7 +20,7 @@ from advisor.money.machines import Machine, find_machine
 from advisor.money.money import Scenario
 from advisor.money.price_book import Price
 from advisor.money.tco import Tco
-from advisor.money.training import Labels, OwnTraining, label_lines, training_lines
+from advisor.money.training import training_lines
 from advisor.money.usage import CountedBy, Usage
 from advisor.money.workload import CostCurve, RunsOn, Workload, cost_curve
 from advisor.options import Option
@@ -185,20 +185,19 @@ def _training(case: UseCase, option: Option, inputs: Inputs, market: Market) -> 
     name = GPU_TRAINING if size >= SMALL_MODEL else SMALL_MACHINE
     tokens = rows * (prompt.whole_input + prompt.output) * part("epochs", inputs.scenario)
     return training_lines(
-        OwnTraining(
-            hours=tokens * size / market.assumptions.speeds[name].train / 3600,
-            machine=find_machine(name, market.sheet.machines).at(inputs.scenario),
-            runs=round(part("training_runs", inputs.scenario)),
-            failed_share=inputs.failed_share or 0.0,
-        )
+        tokens * size / market.assumptions.speeds[name].train / 3600,
+        find_machine(name, market.sheet.machines).at(inputs.scenario),
+        runs=round(part("training_runs", inputs.scenario)),
+        failed_share=inputs.failed_share or 0.0,
     )
 
 
 def _bought(rows: float, inputs: Inputs) -> tuple[LedgerLine, ...]:
     if rows <= 0:
         return ()
-    bought = Labels(items=round(rows), usd_per_item=inputs.example_usd)
-    return label_lines(bought, "price of one more example", PriceBasis.ESTIMATE)
+    source = "price of one more example"
+    items = Decimal(round(rows))
+    return (line("labelling", items, "items", inputs.example_usd, PriceBasis.ESTIMATE, source),)
 
 
 def _indexing(name: str, tokens: float, market: Market) -> tuple[LedgerLine, ...]:

@@ -91,25 +91,6 @@ class Evidence:
             raise ValueError(f"evidence {self.key}: need low <= value <= high")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedRange:
-    """The span of published figures for an option on a task.
-
-    Attributes:
-        low, high: lowest and highest figure, stated bounds left aside.
-        figures: those it spans, lowest first.
-        label: printed beside it.
-    """
-
-    task: str
-    option: str
-    metric: str
-    low: float
-    high: float
-    figures: tuple[Evidence, ...]
-    label: str = NOT_MEASURED_HERE
-
-
 def parse_evidence(text: str) -> tuple[Evidence, ...]:
     """Read evidence from TOML: `checked` for all, a list of `[[figure]]`, and of `[[table]]` with its
     `figures`.
@@ -154,25 +135,14 @@ def load_evidence() -> tuple[Evidence, ...]:
     return parse_evidence(Path(__file__).with_name("evidence.toml").read_text(encoding="utf-8"))
 
 
-def published_range(
+def published(
     task: str, option: str, *, metric: str = "accuracy", evidence: Sequence[Evidence] | None = None
-) -> PublishedRange | None:
-    """Lowest and highest published figure for an option on a task; None when there is none.
+) -> tuple[Evidence, ...]:
+    """What is published of an option on a task, the lowest figure first.
 
     Args:
         evidence: the figures to look in, by default the packaged ones (read from the package).
     """
     known = load_evidence() if evidence is None else evidence
-    hits = sorted(
-        (e for e in known if (e.task, e.option, e.metric) == (task, option, metric)), key=lambda e: e.value
-    )
-    if not hits:
-        return None
-    return PublishedRange(
-        task=task,
-        option=option,
-        metric=metric,
-        low=hits[0].value,
-        high=hits[-1].value,
-        figures=tuple(hits),
-    )
+    hits = (e for e in known if (e.task, e.option, e.metric) == (task, option, metric))
+    return tuple(sorted(hits, key=lambda e: e.value))

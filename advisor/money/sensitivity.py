@@ -6,7 +6,7 @@ the draws are independent, which makes intervals too narrow where inputs move to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,59 +33,28 @@ def _triangular(given: Range[float], rng: np.random.Generator, draws: int) -> Fl
     return rng.triangular(given.low, given.likely, given.high, draws)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakEvenRanges:
-    """`break_even.FixedCost` and the rival's price with ranges, a month and a query."""
-
-    usd_per_month: Range[float]
-    machine_usd_per_month: Range[float]
-    queries_per_machine: Range[float]
-    usd_per_query: Range[float]
-    rival_usd_per_query: Range[float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedBreakEven:
-    """Break-even volumes over the draws.
-
-    Attributes:
-        median, low, high: queries a month; None where that share of the draws has no break-even.
-        share_never, share_beyond_one_machine: of the draws.
-    """
-
-    median: float | None
-    low: float | None
-    high: float | None
-    level: float
-    share_never: float
-    share_beyond_one_machine: float
-    draws: int
-
-
 def simulate_break_even(
-    ranges: BreakEvenRanges, rng: np.random.Generator, *, draws: int = 100_000, level: float = 0.90
-) -> SimulatedBreakEven:
+    ranges: Mapping[str, Range[float]], rng: np.random.Generator, *, level: float, draws: int = 100_000
+) -> tuple[float | None, float | None, float]:
     """The interval of a break-even volume, whole machines included; the same rule as `break_even`.
+
+    Args:
+        ranges: dollars a month (`fixed`, `machine`), what a query saves against the rival (`rival`), and how
+            many a month a machine serves (`capacity`).
+
+    Returns:
+        Both ends, in queries a month; None where that share of the draws has no break-even. And the share of
+        the draws that has none.
 
     Raises:
         CostError: if a range is negative or a machine may serve nothing.
     """
-    names = ("usd_per_month", "machine_usd_per_month", "usd_per_query", "rival_usd_per_query")
-    if min(getattr(ranges, name).low for name in names) < 0 or ranges.queries_per_machine.low <= 0:
+    if min(given.low for given in ranges.values()) < 0 or ranges["capacity"].low <= 0:
         raise CostError("Costs must be at least 0 and a machine must serve something.", got=ranges)
-    drawn = draw({n: getattr(ranges, n) for n in (*names, "queries_per_machine")}, rng, draws)
-    volume, machines = break_even_volumes(drawn)
+    volume, _ = break_even_volumes(draw(ranges, rng, draws))
     tail = (1 - level) / 2
-    low, median, high = np.quantile(volume, [tail, 0.5, 1 - tail], method="inverted_cdf")
-    return SimulatedBreakEven(
-        median=_finite(median),
-        low=_finite(low),
-        high=_finite(high),
-        level=level,
-        share_never=float(np.isinf(volume).mean()),
-        share_beyond_one_machine=float((machines > 1).mean()),
-        draws=draws,
-    )
+    low, high = np.quantile(volume, [tail, 1 - tail], method="inverted_cdf")
+    return _finite(low), _finite(high), float(np.isinf(volume).mean())
 
 
 def _finite(value: float) -> float | None:
@@ -94,9 +63,7 @@ def _finite(value: float) -> float | None:
 
 def break_even_volumes(drawn: Mapping[str, Floats]) -> tuple[Floats, Floats]:
     """(volume, machines) of each draw; infinite volume and 0 machines where there is no break-even."""
-    fixed, machine = drawn["usd_per_month"], drawn["machine_usd_per_month"]
-    capacity = drawn["queries_per_machine"]
-    saving = drawn["rival_usd_per_query"] - drawn["usd_per_query"]
+    fixed, machine, capacity, saving = (drawn[name] for name in ("fixed", "machine", "capacity", "rival"))
     free = (fixed == 0) & (machine == 0) & (saving >= 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         one = (fixed + machine) / saving
@@ -112,25 +79,39 @@ def break_even_volumes(drawn: Mapping[str, Floats]) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swing:
-    """What an output does when one input goes from its low to its high value; None where not defined."""
+    """What a cost does when one input goes from its low to its high value; None where it is not known."""
 
-    name: str
-    at_low: float | None
-    at_high: float | None
-    size: float
+    field: str
+    assumed: bool
+    low: float
+    high: float
+    usd_at_low: float | None
+    usd_at_high: float | None
+
+    @property
+    def size(self) -> float:
+        """How far the cost moves; infinity where it stops being known."""
+        if self.usd_at_low is None or self.usd_at_high is None:
+            return 0.0 if self.usd_at_low == self.usd_at_high else float("inf")
+        return abs(self.usd_at_high - self.usd_at_low)
 
 
 def swings(
-    evaluate: Callable[[Mapping[str, float]], float | None], ranges: Mapping[str, Range[float]]
+    evaluate: Callable[[Mapping[str, float]], float | None],
+    ranges: Mapping[str, Range[float]],
+    assumed: Container[str] = (),
 ) -> tuple[Swing, ...]:
-    """One-at-a-time sensitivity, largest first; an output that stops being defined comes before all."""
+    """One-at-a-time sensitivity, largest first; a cost that stops being known comes before all."""
     base = {name: given.likely for name, given in ranges.items()}
-    found = []
-    for name, given in ranges.items():
-        at_low = evaluate({**base, name: given.low})
-        at_high = evaluate({**base, name: given.high})
-        size = float("inf") if (at_low is None) != (at_high is None) else 0.0
-        if at_low is not None and at_high is not None:
-            size = abs(at_high - at_low)
-        found.append(Swing(name=name, at_low=at_low, at_high=at_high, size=size))
-    return tuple(sorted(found, key=lambda swing: (-swing.size, swing.name)))
+    found = [
+        Swing(
+            field=name,
+            assumed=name in assumed,
+            low=given.low,
+            high=given.high,
+            usd_at_low=evaluate({**base, name: given.low}),
+            usd_at_high=evaluate({**base, name: given.high}),
+        )
+        for name, given in ranges.items()
+    ]
+    return tuple(sorted(found, key=lambda swing: (-swing.size, swing.field)))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 
 from advisor.money.machines import HOURS_PER_MONTH
 from advisor.money.money import CostError
@@ -20,12 +19,8 @@ OFFICE_DAY = (0.2,) * 7 + (0.6, 1.5, 2.2, 2.5, 2.4, 2.0, 2.2, 2.3, 2.2, 1.9, 1.4
 """Relative load by hour of a desk that works from eight to six: an assumption, not a measurement."""
 
 
-class Scaling(StrEnum):
-    """What happens to machines when there is less to do."""
-
-    FIXED = "fixed"  # machines for the peak, day and night
-    HOURLY = "hourly"  # whole machines added and removed by the hour
-    TO_ZERO = "to-zero"  # as hourly, and off when nothing came for a while
+IDLE_S, COLD_START_S = 300.0, 60.0
+"""How long a machine that may sleep waits for a query before it is off, and until it answers again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,34 +63,25 @@ class Fleet:
         queries_per_s: what one machine sustains within the latency wanted, measured or published.
         usd_per_hour: of one machine; None when not known.
         target_utilisation: share of that rate planned for, so that queues stay short.
-        min_replicas: machines never switched off, for instance 2 for availability; 0 to scale to zero.
-        idle_s: how long a machine waits for a query before it is switched off.
-        cold_start_s: paid seconds until a machine that was off answers.
+        sleeps: machines are added and removed by the hour, and off when nothing came for a while; else there
+            are enough for the peak, day and night.
     """
 
     queries_per_s: float
     usd_per_hour: Decimal | None
-    scaling: Scaling = Scaling.FIXED
     target_utilisation: float = 0.7
-    min_replicas: int = 1
-    idle_s: float = 300.0
-    cold_start_s: float = 60.0
+    sleeps: bool = False
 
     def __post_init__(self) -> None:
         """Refuse fleets that cannot be.
 
         Raises:
-            CostError: on a rate or utilisation outside its range, or a fleet that scales to zero with
-                machines that are never off.
+            CostError: on a rate or utilisation outside its range.
         """
         if not self.queries_per_s > 0:
             raise CostError("A machine must answer more than 0 queries a second.", got=self.queries_per_s)
         if not 0 < self.target_utilisation <= 1:
             raise CostError("Target utilisation lies in (0, 1].", got=self.target_utilisation)
-        if self.min_replicas < 0 or (self.scaling is Scaling.TO_ZERO and self.min_replicas > 0):
-            raise CostError(
-                "Minimum replicas must be at least 0, and 0 to scale to zero.", got=self.min_replicas
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,18 +92,13 @@ class Serving:
         machines: the most that run at once.
         machine_hours: paid in a mean month, cold starts included.
         utilisation: share of the paid time spent on queries.
-        one_machine_is_enough: whether a single machine can carry the peak.
         usd_per_month: None when the price of an hour is not known.
-        usd_per_1k: None likewise, and without queries.
     """
 
-    peak_qps: float
     machines: int
     machine_hours: Decimal
     utilisation: float
-    one_machine_is_enough: bool
     usd_per_month: Decimal | None
-    usd_per_1k: Decimal | None
 
 
 def usd_per_1k(
@@ -141,55 +122,45 @@ def usd_per_1k(
 
 
 def machines_needed(peak_qps: float, fleet: Fleet) -> int:
-    """Whole machines for a rate: the staircase, never below the minimum."""
+    """Whole machines for a rate: the staircase, never below one unless they sleep."""
     wanted = math.ceil(peak_qps / (fleet.queries_per_s * fleet.target_utilisation) - 1e-9)
-    return max(fleet.min_replicas, wanted)
+    return max(0 if fleet.sleeps else 1, wanted)
 
 
 def serve(load: Load, fleet: Fleet) -> Serving:
     """Machines, hours, utilisation and money of a mean month."""
     rates = load.hourly_qps()
     needed = [machines_needed(rate * load.peak_factor, fleet) for rate in rates]
-    match fleet.scaling:
-        case Scaling.FIXED:
-            hours = [float(max(needed))] * 24
-        case Scaling.HOURLY:
-            hours = [float(n) for n in needed]
-        case Scaling.TO_ZERO:
-            hours = [_hours_on(rate, n, fleet) for rate, n in zip(rates, needed, strict=True)]
+    hours = [float(max(needed))] * 24
+    if fleet.sleeps:
+        hours = [_hours_on(rate, n, fleet) for rate, n in zip(rates, needed, strict=True)]
     paid = Decimal(str(round(sum(hours), 9))) / 24 * HOURS_PER_MONTH
     busy = load.queries_per_month / fleet.queries_per_s / 3600
-    month = None if fleet.usd_per_hour is None else paid * fleet.usd_per_hour
-    queries = Decimal(str(load.queries_per_month))
-    peak = max(rates) * load.peak_factor
     return Serving(
-        peak_qps=peak,
         machines=max(needed),
         machine_hours=paid,
         utilisation=busy / float(paid) if paid else 0.0,
-        one_machine_is_enough=peak <= fleet.queries_per_s * fleet.target_utilisation,
-        usd_per_month=month,
-        usd_per_1k=None if month is None or not queries else month / queries * 1000,
+        usd_per_month=None if fleet.usd_per_hour is None else paid * fleet.usd_per_hour,
     )
 
 
 def _hours_on(rate: float, machines: int, fleet: Fleet) -> float:
-    """Machine hours paid within an hour when machines switch off after `idle_s` without a query.
+    """Machine hours paid within an hour when machines switch off after `IDLE_S` without a query.
 
     With Poisson arrivals and a busy-or-waiting time T after each, a machine is on for the share
     1 - exp(-rate * T) (the empty probability of an M/G/infinity queue), and is started
-    rate * exp(-rate * T) times a second, each start costing `cold_start_s`.
+    rate * exp(-rate * T) times a second, each start costing `COLD_START_S`.
     """
     if rate == 0 or machines == 0:
         return 0.0
-    stays = fleet.idle_s + 1 / fleet.queries_per_s
+    stays = IDLE_S + 1 / fleet.queries_per_s
     alone = rate / machines
     off = math.exp(-alone * stays)
-    return machines * min(1.0, (1 - off) + alone * off * fleet.cold_start_s)
+    return machines * min(1.0, (1 - off) + alone * off * COLD_START_S)
 
 
-def monthly_capacity(load: Load, fleet: Fleet, machines: int = 1) -> float:
-    """Queries a month that so many machines carry at the load's shape: the peak sets the limit."""
+def monthly_capacity(load: Load, fleet: Fleet) -> float:
+    """Queries a month that one machine carries at the load's shape: the peak sets the limit."""
     shape = max(load.day) / sum(load.day) * 24 * load.peak_factor
     seconds = float(HOURS_PER_MONTH) * 3600
-    return machines * fleet.queries_per_s * fleet.target_utilisation * seconds / shape
+    return fleet.queries_per_s * fleet.target_utilisation * seconds / shape

@@ -16,7 +16,7 @@ from advisor.money.crossing import Shape
 from advisor.money.inputs import CostInputs, machine_time, plus, times
 from advisor.money.ledger import LedgerLine, PriceBasis, line, repeated, total_usd
 from advisor.money.machines import HOURS_PER_MONTH, Machine
-from advisor.money.serving import Fleet, Scaling, Serving, monthly_capacity, serve
+from advisor.money.serving import Fleet, Serving, monthly_capacity, serve
 from advisor.money.tco import HOURS_PER_DAY, OptionCosts, Tco, total_cost
 
 SEARCH_LINES = ("searching", "machines, searching", "index hosting")
@@ -173,12 +173,8 @@ def fleet_of(work: Workload, inputs: CostInputs) -> Fleet | None:
     """Machines of its own, as fast as is known; None without a rate."""
     if not work.per_s:
         return None
-    return Fleet(
-        queries_per_s=work.per_s,
-        usd_per_hour=work.machine.usd_per_hour,
-        scaling=Scaling.TO_ZERO if inputs.may_sleep else Scaling.FIXED,
-        min_replicas=0 if inputs.may_sleep else 1,
-    )
+    hour = work.machine.usd_per_hour
+    return Fleet(queries_per_s=work.per_s, usd_per_hour=hour, sleeps=inputs.may_sleep)
 
 
 def served(work: Workload, inputs: CostInputs, volume: float) -> Serving | None:

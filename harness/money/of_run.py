@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
-from advisor.evidence import Tag, load_evidence, published_range
+from advisor.evidence import Tag, load_evidence, published
 from advisor.money.inputs import BATCH_P95_MS, CostInputs, People
 from advisor.money.ledger import Covers, Money, PriceBasis, per_thousand, query_cost, total_usd
 from advisor.money.money import AssumedRange, CostError, ExchangeRate, Range, UnknownPrice
@@ -82,18 +82,18 @@ def published_for(name: str) -> tuple[Published, ...]:
     """
     task = name if name in _TASKS else _BEST_KNOWN
     known = [figure for figure in load_evidence() if figure.tag is not Tag.UNVERIFIED]
-    found = published_range(task, Option.RETRIEVE.value, evidence=known)
-    if found is None:
+    found = published(task, Option.RETRIEVE.value, evidence=known)
+    if not found:
         return ()
     other = "" if task == name else f", which is another task: no figure is known for {name}"
-    sources = "; ".join(dict.fromkeys(f"{figure.study} ({figure.source})" for figure in found.figures))
+    sources = "; ".join(dict.fromkeys(f"{figure.study} ({figure.source})" for figure in found))
     return (
         Published(
             statement=f"hosted models given similar labelled examples, on {_TASKS[task]}{other}",
-            low=found.low,
-            high=found.high,
+            low=found[0].value,
+            high=found[-1].value,
             source=sources,
-            checked=f"{max(figure.checked for figure in found.figures):%Y-%m-%d}",
+            checked=f"{max(figure.checked for figure in found):%Y-%m-%d}",
         ),
     )
 

@@ -39,16 +39,14 @@ def test_accuracies_are_shares():
     ],
 )
 def test_published_ranges(task, option, low, high):
-    found = ev.published_range(task, option)
-    assert (found.low, found.high) == (low, high)
-    assert found.label == "published, not measured here"
-    assert [f.value for f in found.figures] == sorted(f.value for f in found.figures)
+    values = [figure.value for figure in ev.published(task, option)]
+    assert (values[0], values[-1]) == (low, high) and values == sorted(values)
 
 
-def test_nothing_published_is_none_and_never_a_guess():
-    assert ev.published_range("banking77", "tune+retrieve") is None
-    assert ev.published_range("banking77", "tune", metric="usd_per_1k").high == 0.0074
-    assert ev.published_range("banking77", "tune", evidence=()) is None
+def test_nothing_published_is_nothing_and_never_a_guess():
+    assert ev.published("banking77", "tune+retrieve") == ()
+    assert ev.published("banking77", "tune", metric="usd_per_1k")[-1].value == 0.0074
+    assert ev.published("banking77", "tune", evidence=()) == ()
 
 
 ROW = 'key="a"\nstudy="s"\ntask="t"\noption=""\nmodel=""\nmetric="m"\nsource="x"\ntag="P"\n'

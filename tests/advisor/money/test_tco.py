@@ -149,30 +149,19 @@ def test_settings_for_which_nothing_can_be_said():
 def test_training_counts_failed_runs():
     machine = find_machine("3090", load_machines())
     # 3 runs of 2 h, one in four started fails: 6 h worked, 2 h lost
-    lines = training.training_lines(
-        training.OwnTraining(hours=2.0, machine=machine, runs=3, failed_share=0.25)
-    )
+    lines = training.training_lines(2.0, machine, runs=3, failed_share=0.25)
     assert [entry.quantity for entry in lines] == [6, 2]
     assert sum(entry.amount_usd for entry in lines) == 8 * D("0.46")
     assert lines[0].basis is PriceBasis.ILLUSTRATIVE
-    unknown = training.training_lines(training.OwnTraining(hours=None, machine=machine))
+    unknown = training.training_lines(None, machine)
     assert unknown[0].amount_usd is None
     for wrong in ({"runs": 0}, {"failed_share": 1.0}, {"hours": -1.0}):
         with pytest.raises(CostError):
-            training.training_lines(training.OwnTraining(**({"hours": 1.0, "machine": machine} | wrong)))
+            training.training_lines(**({"hours": 1.0, "machine": machine} | wrong))
 
 
 def test_the_published_training_run():
     # 85 minutes on a 3090 for $0.69: $0.49 an hour, within the range seen for that card
     machine = find_machine("3090", load_machines())
-    (entry,) = training.training_lines(training.OwnTraining(hours=85 / 60, machine=machine))
+    (entry,) = training.training_lines(85 / 60, machine)
     assert abs(entry.amount_usd - D("0.69")) < D("0.05")
-
-
-def test_labels():
-    (labels,) = training.label_lines(training.Labels(items=500, usd_per_item=D("0.4")), "use case")
-    assert labels.amount_usd == 200
-    (none,) = training.label_lines(training.Labels(items=0, usd_per_item=None), "use case")
-    assert none.amount_usd == 0
-    (unknown,) = training.label_lines(training.Labels(items=5, usd_per_item=None), "use case")
-    assert unknown.amount_usd is None
