@@ -35,7 +35,7 @@ from pydantic_core import CoreSchema, core_schema
 from advisor.errors import CaseError
 from advisor.faults import sentences
 from advisor.money.money import CURRENCIES, CostError, parse_rate
-from advisor.numbers import NumberFault, NumberKind, ReadNumber, unambiguous
+from advisor.numbers import NumberFault, NumberKind, ReadNumber, figure, unambiguous
 from advisor.options import ADVISED, Option
 from advisor.units import amount_and_currency, read_quantity
 
@@ -519,6 +519,23 @@ def _asked() -> Mapping[str, tuple[Any, Ask]]:
         if ask is not None:
             found[name] = (typing.get_args(kinds[name])[0], ask)
     return found
+
+
+def answer_words(value: Any, unit: str = "") -> str:
+    """An answer as people say it: 'yes', '12,500', 'style, skill', '90 %' where the unit is a share."""
+    match value:
+        case None:
+            return "not known"
+        case bool():
+            return "yes" if value else "no"
+        case int() | float() | Decimal():
+            return f"{figure(round(100 * float(value), 6))} %" if unit == "share" else figure(value)
+        case tuple():
+            return ", ".join(map(answer_words, value)) or "nothing"
+        case str():
+            return str(value)
+        case _:
+            return "stated"
 
 
 def examples_per_label(case: UseCase) -> float | None:

@@ -17,13 +17,22 @@ from typing import Any
 
 from advisor.advice import Dominant, Flip, OpenQuestion, RunnerUp, Tries
 from advisor.assumed import resolve
-from advisor.case import AnswerKind, GeneralModel, Measurement, Problem, Residency, UseCase, asks, measured_of
+from advisor.case import (
+    AnswerKind,
+    GeneralModel,
+    Measurement,
+    Problem,
+    Residency,
+    UseCase,
+    answer_words,
+    asks,
+    measured_of,
+)
 from advisor.cost_sheet import cost_swings
 from advisor.economics import Market, option_tco
 from advisor.judge import Judge, Outcome, Standing
 from advisor.money.inputs import times
 from advisor.money.money import FigureRange, Scenario, spanning
-from advisor.numbers import figure
 from advisor.options import Option, TaskKind
 from advisor.predict import usd_per_query
 from advisor.run_evidence import with_measured
@@ -202,7 +211,7 @@ def find_open_questions(case: UseCase, judge: Judge, now: Standing) -> tuple[Ope
                 continue
             costs = same if field in _CHANGES_NO_COST else judge.costs(changed)
             there = judge.standing(changed, costs)
-            leads.append((_word(value, questions[field].unit), *there.outcome))
+            leads.append((answer_words(value, questions[field].unit), *there.outcome))
             totals = there.scores.totals
             gaps.append(totals[Option.RETRIEVE] - totals[Option.TUNE])
         if any((choice, answer) != now.outcome for _, choice, answer in leads):
@@ -213,20 +222,6 @@ def find_open_questions(case: UseCase, judge: Judge, now: Standing) -> tuple[Ope
                 )
             )
     return tuple(sorted(found, key=lambda q: (-q.swing, q.field)))
-
-
-def _word(value: Any, unit: str) -> str:
-    match value:
-        case float() if unit == "share":
-            return f"{figure(round(100 * value, 6))} %"
-        case bool():
-            return "yes" if value else "no"
-        case tuple():
-            return ", ".join(str(part.value) for part in value) or "nothing"
-        case float() | int():
-            return figure(value)
-        case _:
-            return str(value.value)
 
 
 PROVEN_ON = 400

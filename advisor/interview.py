@@ -14,7 +14,6 @@ import dataclasses
 import json
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from advisor.case import (
     Incumbent,
     UseCase,
     answer_type,
+    answer_words,
     asks,
     build_case,
     choices,
@@ -88,9 +88,7 @@ def run_interview(path: Path, *, everything: bool, as_json: bool) -> None:
 def _resume(path: Path) -> Answers:
     if not path.exists():
         return {}
-    case = load_case(path)
-    read: Answers = parse_yaml(dump_case(case))
-    return read
+    return _plain(load_case(path))
 
 
 def _save(path: Path, raw: Answers) -> UseCase:
@@ -125,31 +123,18 @@ def senseless(name: str, raw: Answers) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """A question and its number."""
-
-    name: str
-    number: int
-    of: int
-
-    @property
-    def label(self) -> str:
-        return f"{self.number}/{self.of}"
-
-
 def _ask_all(path: Path, raw: Answers, names: tuple[str, ...]) -> bool:
     """Ask what has no answer yet; False where it was stopped before the end."""
     short = names == SHORT
     try:
         for number, name in enumerate(names, start=1):
-            place = _Place(name=name, number=number, of=len(names))
+            place = f"{number}/{len(names)}"
             if _answered(name, raw):
                 continue
             if not short and senseless(name, raw):
-                typer.echo(f"{place.label}  {_ask(name).question} - makes no sense here, not asked", err=True)
+                typer.echo(f"{place}  {_ask(name).question} - makes no sense here, not asked", err=True)
                 continue
-            found = _ask_one(path, place, raw)
+            found = _ask_one(path, name, place, raw)
             if found is not None:
                 raw.update(found)
                 _save(path, raw)
@@ -200,32 +185,34 @@ def allowed(name: str, ask: Ask) -> str:
     )
 
 
-def _ask_one(path: Path, place: _Place, raw: Answers) -> Answers | None:
-    """One answer as the file holds it; None when skipped."""
-    ask, piped = _ask(place.name), not sys.stdin.isatty()
-    default = f" (Enter: {path.stem})" if place.name == "name" else ""
+def _ask_one(path: Path, name: str, place: str, raw: Answers) -> Answers | None:
+    """One answer as the file holds it; None when skipped.
+
+    Args:
+        place: of the question among all, such as 3/12.
+    """
+    ask, piped = _ask(name), not sys.stdin.isatty()
+    default = f" (Enter: {path.stem})" if name == "name" else ""
     while True:
-        typer.echo(
-            f"{place.label}  {ask.question} [{allowed(place.name, ask)}]{default}: ", nl=False, err=True
-        )
+        typer.echo(f"{place}  {ask.question} [{allowed(name, ask)}]{default}: ", nl=False, err=True)
         answer = _line().strip()
         if piped:
             typer.echo(answer, err=True)
         if answer.lower() in ("q", "quit"):
             raise typer.Abort
         if answer == "?":
-            typer.echo(f"      allowed: {allowed(place.name, ask)}; Enter if you do not know", err=True)
+            typer.echo(f"      allowed: {allowed(name, ask)}; Enter if you do not know", err=True)
             continue
         try:
-            return _read(place.name, answer or (path.stem if default else ""), raw)
+            return _read(name, answer or (path.stem if default else ""), raw)
         except ValueError as fault:
             why = re.sub(r"^[a-z_]+(\.\w+)?: ", "", str(fault).splitlines()[-1].strip(" -"))
             if piped:
                 hint = re.sub(r"^got .*, allowed: [^;]*;?", "", why).strip()
                 raise CaseError(
-                    f"Question {place.number} of {place.of} cannot be answered so{hint and f': {hint}'}.",
+                    f"Question {place.replace('/', ' of ')} cannot be answered so{hint and f': {hint}'}.",
                     got=answer,
-                    allowed=allowed(place.name, ask),
+                    allowed=allowed(name, ask),
                     run=f"advisor interview {path}   # goes on with this question",
                 ) from None
             typer.echo(f"      {why}", err=True)
@@ -261,7 +248,7 @@ def _read(name: str, answer: str, raw: Answers) -> Answers | None:
     if getattr(case, name) is None:
         return None
     alone = dataclasses.replace(UseCase(name=case.name), **{name: getattr(case, name)})
-    return {name: parse_yaml(dump_case(alone))[name]}
+    return {name: _plain(alone)[name]}
 
 
 def _echo(ask: Ask, answer: str) -> None:
@@ -315,7 +302,7 @@ def _today(answer: str, raw: Answers) -> Answers | None:
     case = build_case({"name": "so far", **raw, **patch})
     if case.incumbent is None or case.incumbent.cost_per_item is None:
         return None
-    written: Answers = parse_yaml(dump_case(case))
+    written = _plain(case)
     return {key: written[key] for key in patch}
 
 
@@ -368,15 +355,7 @@ def _value(case: UseCase, name: str) -> str:
         ]
         return ", ".join(f"{figure(times)} a month {what}" for times, what in found if times is not None)
     value, unit = getattr(case, name), _ask(name).unit
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case tuple():
-            return ", ".join(str(part) for part in value) or "nothing"
-    if unit == "share":
-        return f"{figure(round(100 * value, 6))} %"
-    if unit == "money":
-        return f"{figure(value)} {case.currency}"
-    return f"{figure(value)} {unit.split(' (')[0]}" if unit else str(value)
+    if value is None:
+        return ""
+    said, of = answer_words(value, unit), case.currency if unit == "money" else unit.split(" (")[0]
+    return said if unit in ("", "share") else f"{said} {of}"

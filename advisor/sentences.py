@@ -9,7 +9,6 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from decimal import Decimal
-from enum import StrEnum
 from typing import Protocol
 
 from advisor.advice import (
@@ -37,7 +36,7 @@ from advisor.advice import (
     WayCost,
     Why,
 )
-from advisor.case import asks
+from advisor.case import answer_words, asks
 from advisor.money.money import UNKNOWN, FigureRange, MoneyRange, Range
 from advisor.numbers import figure
 from advisor.options import Option, Way
@@ -431,7 +430,7 @@ def moved_sentence(before: Advice, now: Advice) -> str:
     said = []
     for name in changed:
         asked = questions[name].question.rstrip("?") if name in questions else name.replace("_", " ")
-        said.append(f"{asked}: {_answer(getattr(old, name))}, now {_answer(getattr(new, name))}")
+        said.append(f"{asked}: {answer_words(getattr(old, name))}, now {answer_words(getattr(new, name))}")
     first, then = headline(before.recommendation), headline(now.recommendation)
     shares = [f"{100 * one.confidence.share:.0f} %" for one in (before, now)]
     if first != then:
@@ -441,24 +440,6 @@ def moved_sentence(before: Advice, now: Advice) -> str:
     else:
         moved = "The advice stays, and so does how sure it is."
     return f"{'; '.join(said)}. {moved}"
-
-
-def _answer(value: object) -> str:
-    match value:
-        case None:
-            return "not known"
-        case bool():
-            return "yes" if value else "no"
-        case StrEnum():
-            return str(value.value)
-        case int() | float() | Decimal():
-            return figure(value)
-        case tuple():
-            return ", ".join(_answer(part) for part in value) or "nothing"
-        case str():
-            return value
-        case _:
-            return "stated"
 
 
 _SIDES = {AdvisedAnswer.RETRIEVE: "RAG", AdvisedAnswer.TUNE: "fine-tuning"}

@@ -7,7 +7,7 @@ says so. Thresholds come from the rubric. Money is no factor: it is a gate (`adv
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from advisor.case import (
@@ -16,6 +16,7 @@ from advisor.case import (
     Problem,
     Residency,
     UseCase,
+    asks,
     examples_per_label,
     facts_needed,
     measured_of,
@@ -45,6 +46,29 @@ def _at(factor: Factor) -> Thresholds:
     if factor.at is None:
         raise ValueError(f"factor {factor.name} needs thresholds")
     return factor.at
+
+
+_FIELDS = {
+    "shift": "out_of_scope_matters",
+    "few_examples": "examples",
+    "label_noise": "label_noise",
+    "inputs_differ": "inputs_differ",
+    "short_of_time": "days_to_ship",
+    "deletion": "deletion_on_request",
+    "audit": "audit",
+    "fast": "p95_ms",
+}
+"""By function of the rubric, the one field of the use case that it reads."""
+
+
+def field(case: UseCase, factor: Factor) -> Strength:
+    """A yes, or where a number lies between the thresholds, a share straight and all others by factors."""
+    value = getattr(case, _FIELDS[factor.function])
+    if value is None:
+        return 0.0 if factor.unless_said else None
+    if isinstance(value, bool):
+        return float(value)
+    return ramp(value, _at(factor), log=asks()[_FIELDS[factor.function]].unit != "share")
 
 
 def _yes(answer: bool | None) -> Strength:
@@ -94,7 +118,8 @@ def weak_retrieval(case: UseCase, factor: Factor) -> Strength:
     return None if case.retrieval_recall is None else ramp(case.retrieval_recall, _at(factor))
 
 
-def _with_facts(case: UseCase, factor: Factor) -> Strength:
+def small_with_facts(case: UseCase, factor: Factor) -> Strength:
+    """How small the model is that is shown facts."""
     needed = facts_needed(case)
     if needed is False or prompts_own_model(case) is False:
         return 0.0  # a hosted model is larger than what the studies behind these factors used
@@ -103,16 +128,11 @@ def _with_facts(case: UseCase, factor: Factor) -> Strength:
     return ramp(case.open_model_billions, _at(factor))
 
 
-def small_with_facts(case: UseCase, factor: Factor) -> Strength:
-    """How small the model is that is shown facts."""
-    return _with_facts(case, factor)
-
-
 def large_with_facts(case: UseCase, factor: Factor) -> Strength:
     """How large the model is that is shown facts; a hosted one is large."""
     if facts_needed(case) is True and prompts_own_model(case) is False:
         return 1.0
-    return _with_facts(case, factor)
+    return small_with_facts(case, factor)
 
 
 def style(case: UseCase, factor: Factor) -> Strength:
@@ -164,27 +184,12 @@ def broad(case: UseCase, factor: Factor) -> Strength:
             return 0.0
 
 
-def shift(case: UseCase, factor: Factor) -> Strength:
-    """Whether it must notice what it is not meant for."""
-    return _yes(case.out_of_scope_matters)
-
-
-def few_examples(case: UseCase, factor: Factor) -> Strength:
-    """How few examples there are."""
-    return None if case.examples is None else ramp(case.examples, _at(factor), log=True)
-
-
 def label_examples(case: UseCase, factor: Factor) -> Strength:
-    """How many examples a typical label has."""
+    """How many examples a typical label has, or how few: the thresholds say which."""
     if case.task is not AnswerKind.CLASSIFICATION:
         return None if case.task is None else 0.0
     each = examples_per_label(case)
     return None if each is None else ramp(each, _at(factor), log=True)
-
-
-def thin_labels(case: UseCase, factor: Factor) -> Strength:
-    """How few examples a typical label has."""
-    return label_examples(case, factor)
 
 
 def many_examples(case: UseCase, factor: Factor) -> Strength:
@@ -213,21 +218,11 @@ def label_churn(case: UseCase, factor: Factor) -> Strength:
     return ramp(changes / case.labels, _at(factor), log=True) if changes and case.labels else 0.0
 
 
-def label_noise(case: UseCase, factor: Factor) -> Strength:
-    """How many examples are wrong."""
-    return None if case.label_noise is None else ramp(case.label_noise, _at(factor))
-
-
 def written_rows(case: UseCase, factor: Factor) -> Strength:
     """How far rows that a strong model writes stand in for examples that are few; nothing unless said."""
     if not case.model_writes_rows:
         return 0.0
     return 1.0 if case.examples is None else ramp(case.examples, _at(factor), log=True)
-
-
-def inputs_differ(case: UseCase, factor: Factor) -> Strength:
-    """Whether inputs will not be like the examples; nothing unless said."""
-    return float(bool(case.inputs_differ))
 
 
 WEAK_REFERENCES_IN_SUMMARIES = 0.5
@@ -244,21 +239,6 @@ def weak_references(case: UseCase, factor: Factor) -> Strength:
 def many_right_answers(case: UseCase, factor: Factor) -> Strength:
     """Whether many answers are good, so that a model that writes is needed; nothing unless said."""
     return float(case.one_right_answer is False)
-
-
-def short_of_time(case: UseCase, factor: Factor) -> Strength:
-    """How soon it must be in use; nothing unless said."""
-    return 0.0 if case.days_to_ship is None else ramp(case.days_to_ship, _at(factor), log=True)
-
-
-def deletion(case: UseCase, factor: Factor) -> Strength:
-    """Whether what was learnt of a person must be deleted on request; nothing unless said."""
-    return float(bool(case.deletion_on_request))
-
-
-def audit(case: UseCase, factor: Factor) -> Strength:
-    """Whether it must be shown later what an answer rested on; nothing unless said."""
-    return float(bool(case.audit))
 
 
 def own_model(case: UseCase, factor: Factor) -> Strength:
@@ -302,11 +282,6 @@ def prompting_short(case: UseCase, factor: Factor) -> Strength:
     return None if above is None else ramp(-above, _at(factor))
 
 
-def fast(case: UseCase, factor: Factor) -> Strength:
-    """How fast answers must be."""
-    return None if case.p95_ms is None else ramp(case.p95_ms, _at(factor), log=True)
-
-
 def private(case: UseCase, factor: Factor) -> Strength:
     """How much speaks against sending data out."""
     if must_self_host(case):
@@ -326,14 +301,16 @@ def effort(case: UseCase, factor: Factor) -> Strength:
     return 1.0
 
 
-_FUNCTIONS: dict[str, Callable[[UseCase, Factor], Strength]] = {
+_FUNCTIONS: Mapping[str, Callable[[UseCase, Factor], Strength]] = {
+    **dict.fromkeys(_FIELDS, field),
+    "thin_labels": label_examples,
+} | {
     function.__name__: function
     for function in (
         facts, facts_change, citations, knowledge_fits, weak_retrieval, small_with_facts,
-        large_with_facts, style, skill, format_only, narrow, broad, shift, few_examples,
-        label_examples, thin_labels, many_examples, many_labels, label_churn, label_noise,
-        written_rows, inputs_differ, weak_references, many_right_answers, short_of_time, deletion, audit,
-        own_model, frontier, prompting_enough, prompting_short, fast, private, effort,
+        large_with_facts, style, skill, format_only, narrow, broad, label_examples, many_examples,
+        many_labels, label_churn, written_rows, weak_references, many_right_answers,
+        own_model, frontier, prompting_enough, prompting_short, private, effort,
     )
 }  # fmt: skip
 

@@ -25,7 +25,8 @@ from harness.cli.typed import a_number, arm_names, split_names
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.report.context import Branding, Rate
+    from harness.core.wording import Currency
+    from harness.report.context import Branding
     from harness.report.files import Advised
 
 
@@ -44,7 +45,7 @@ CurrencyName = Annotated[
 ]
 
 
-def make_branding(company: str, logo: Path | None, currency: str, stated: Rate | None) -> Branding:
+def make_branding(company: str, logo: Path | None, currency: str, stated: Currency) -> Branding:
     """What the flags say.
 
     Raises:
@@ -108,7 +109,7 @@ def report(
 ) -> None:
     """Show a run or a prediction (of a CASE.yaml), or write it in other formats; nothing is run."""
     from harness.recommendation.run import closed_results
-    from harness.report.context import stated_rate
+    from harness.report.context import reader_currency
     from harness.report.files import export_run
 
     wanted = split_names(formats) or ("text",)
@@ -123,7 +124,7 @@ def report(
         show_results(folder, closed_results(folder), full=full)
     files = [one for one in wanted if one != "text"]
     if files:
-        branding = make_branding(company, logo, currency, stated_rate(closed_results(folder)))
+        branding = make_branding(company, logo, currency, reader_currency(closed_results(folder)))
         context = HereOptions(runs=runs).context(quiet=True)
         where = output or folder.root / "report"
         for path in export_run(folder, files, where, context, branding, texts=not no_texts):
@@ -138,14 +139,14 @@ def _report_case(
 ) -> None:
     from harness.report.files import write_case_report
     from harness.report.text import print_document
-    from harness.report.topics.advice import advice_document, stated_rate
+    from harness.report.topics.advice import advice_document, case_currency
 
     if "text" in wanted:
         print_document(advice_document(found.advice, found.day, found.command))
     files = [one for one in wanted if one != "text"]
     if files:
         company, logo, currency = branded
-        branding = make_branding(company, logo, currency, stated_rate(found.advice))
+        branding = make_branding(company, logo, currency, case_currency(found.advice))
         for path in write_case_report(found, files, output or Path(), branding):
             typer.echo(str(path))
 

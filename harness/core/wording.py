@@ -10,8 +10,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
 
+from advisor.money.ledger import Money
 from advisor.money.money import UNKNOWN, format_money, unit_of
 from advisor.stats.power import USUAL_DISCORDANCE, Design, items_for_tie, minimum_detectable_difference
 from harness.core.records import Estimate
@@ -41,26 +41,6 @@ class Currency:
 USD = Currency()
 
 
-class Sum(Protocol):
-    """Money with a range, and the mark of a busy machine where seconds in it were timed on one."""
-
-    @property
-    def usd(self) -> Decimal | None:
-        """The likely figure; None where it is unknown."""
-
-    @property
-    def low_usd(self) -> Decimal | None:
-        """The lower end; None without a range."""
-
-    @property
-    def high_usd(self) -> Decimal | None:
-        """The upper end; None without a range."""
-
-    @property
-    def busy(self) -> str:
-        """Why seconds in it are not to be believed; '' where they are."""
-
-
 def counted(n: int, one: str, many: str) -> str:
     """'1 label has', '1,200 labels have'."""
     return f"{n:,} {one if n == 1 else many}"
@@ -86,12 +66,12 @@ def money(usd: Decimal | float | None, currency: Currency = USD, *, exact: bool 
     return format_money(None if usd is None else Decimal(usd) * currency.per_usd, currency.code, exact=exact)
 
 
-def marked_money(amount: Sum, currency: Currency = USD) -> str:
+def marked_money(amount: Money, currency: Currency = USD) -> str:
     """`money` with the mark of a busy machine where seconds in it were timed on one."""
     return money(amount.usd, currency) + busy_mark("" if amount.usd is None else amount.busy)
 
 
-def money_range(amount: Sum | None, currency: Currency = USD) -> str:
+def money_range(amount: Money | None, currency: Currency = USD) -> str:
     """The range of an amount, '$3,080 to $5,090' or 'EUR 3,080 to 5,090'; '' where it says no more."""
     if amount is None or amount.low_usd is None or amount.high_usd is None:
         return ""

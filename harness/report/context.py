@@ -43,21 +43,12 @@ class Branding:
 PLAIN = Branding()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """What one US dollar buys in a currency, as a use case states it."""
-
-    code: str
-    per_usd: Decimal
-    source: str
-
-
-def chosen_currency(text: str, stated: Rate | None) -> Currency | None:
+def chosen_currency(text: str, stated: Currency) -> Currency | None:
     """The currency a user asks for: `USD`, `EUR` at the use case's own rate, or `EUR=0.92`.
 
     Args:
         text: '' leaves it to the use case: None.
-        stated: the use case's own rate.
+        stated: the use case's own, at its rate.
 
     Raises:
         UsageError: for a code that is none, or without a rate: there is no built-in one.
@@ -69,10 +60,9 @@ def chosen_currency(text: str, stated: Rate | None) -> Currency | None:
         raise UsageError("--currency is no currency.", got=text, allowed="USD, EUR or EUR=0.92")
     if rate:
         return Currency(code=code, per_usd=_rate(rate, text), source="given with --currency")
-    if code == "USD":
-        return USD
-    if stated is not None and stated.code == code:
-        return Currency(code=code, per_usd=stated.per_usd, source=stated.source)
+    for known in (USD, stated):
+        if known.code == code:
+            return known
     raise UsageError(
         f"No exchange rate is known for {code}.",
         allowed="the rate of the use case, or one given with the currency",
@@ -246,16 +236,12 @@ def rate_words(currency: Currency) -> str:
     return f" 1 US dollar = {currency.per_usd} {currency.code} ({currency.source})."
 
 
-def stated_rate(results: RunResults) -> Rate | None:
-    """The currency the use case asks for with its rate; None where it gives none."""
-    rate = results.outlook.business.exchange
-    return None if rate is None else Rate(code=rate.currency, per_usd=rate.per_usd, source=rate.said)
-
-
 def reader_currency(results: RunResults) -> Currency:
     """The currency the use case asks for, dollars where it gives no rate."""
-    stated = stated_rate(results)
-    return USD if stated is None else (chosen_currency(stated.code, stated) or USD)
+    rate = results.outlook.business.exchange
+    if rate is None or rate.currency == USD.code:
+        return USD
+    return Currency(code=rate.currency, per_usd=rate.per_usd, source=rate.said)
 
 
 def _with_basis(price: Money) -> str:

@@ -50,7 +50,7 @@ from advisor.sentences import (
 )
 from harness.core.wording import MISSING, USD, Currency, money
 from harness.report import drawings
-from harness.report.context import PLAIN, Branding, Rate, chosen_currency, rate_words
+from harness.report.context import PLAIN, Branding, rate_words
 from harness.report.document import (
     Bullets,
     Cell,
@@ -141,7 +141,8 @@ def advice_document(advice: Advice, day: datetime, command: str = "", branding: 
         day: the day whose prices were taken, as the document's time.
         command: what to run to measure it; '' where nothing here can.
     """
-    c = AdviceContext(advice=advice, currency=_currency(advice, branding), command=command)
+    currency = branding.currency or case_currency(advice)
+    c = AdviceContext(advice=advice, currency=currency, command=command)
     sections = (
         _decision(c),
         section("options", "The options, ranked: predicted", _accuracy_chart(c.advice)),
@@ -164,19 +165,12 @@ def advice_document(advice: Advice, day: datetime, command: str = "", branding: 
     )
 
 
-def _currency(advice: Advice, branding: Branding) -> Currency:
-    """The reader's, else that of the use case."""
-    rate = stated_rate(advice)
-    own = USD if rate is None else chosen_currency(rate.code, rate) or USD
-    return branding.currency or own
-
-
-def stated_rate(advice: Advice) -> Rate | None:
-    """The currency of the use case with its rate; None in dollars."""
-    if advice.rate is None:
-        return None
-    source = f"{advice.rate.source}, {advice.rate.as_of}"
-    return Rate(code=advice.currency, per_usd=advice.rate.per_usd, source=source)
+def case_currency(advice: Advice) -> Currency:
+    """The currency of the use case, dollars where it gives no rate."""
+    rate = advice.rate
+    if rate is None or advice.currency == USD.code:
+        return USD
+    return Currency(code=advice.currency, per_usd=rate.per_usd, source=f"{rate.source}, {rate.as_of}")
 
 
 def _decision(c: AdviceContext) -> Section:
@@ -290,7 +284,7 @@ def ways_section(advice: Advice) -> Section:
     """Every way of today with its price, or why it has none, and what a run measures: for a page, a printed
     prediction names the first option's alone.
     """
-    c = AdviceContext(advice=advice, currency=_currency(advice, PLAIN), command="")
+    c = AdviceContext(advice=advice, currency=case_currency(advice), command="")
     rows = []
     for found in advice.ways:
         once, month = way_price_words(found, c.amount)

@@ -21,13 +21,13 @@ from advisor.options import Option
 from advisor.sentences import flip_sentence
 from harness.cli.app import app
 from harness.core.errors import UsageError
-from harness.core.wording import Currency
+from harness.core.wording import USD, Currency
 from harness.report.context import Branding
 from harness.report.document import Chart, RecommendationBlock, blocks_of, plain, sources_of
 from harness.report.files import Advised, write_case_report
 from harness.report.html import render_html
 from harness.report.pdf import render_pdf
-from harness.report.topics.advice import advice_document, stated_rate
+from harness.report.topics.advice import advice_document, case_currency
 from tests.support.pdf_text import page_count, streams_of, text_of
 
 ROOT = Path(__file__).parents[3]
@@ -129,10 +129,9 @@ def test_a_hostile_name_changes_nothing_but_itself(advice: Advice, tmp_path: Pat
 
 
 def test_another_currency_is_the_advices_own_or_the_users(advice: Advice) -> None:
-    assert stated_rate(advice) is None
+    assert case_currency(advice) == USD
     brand = advice_on(ROOT / "examples" / "brand-voice.yaml")
-    rate = stated_rate(brand)
-    assert rate is not None and rate.code == "EUR"
+    assert case_currency(brand).code == "EUR"
     branding = Branding(currency=Currency(code="CHF", per_usd=Decimal(2), source="given"))
     page = render_html(advice_document(advice, DAY, "run", branding))
     assert "CHF 200 for 1,000 queries" in page and "1 US dollar = 2 CHF (given)" in page

@@ -13,11 +13,11 @@ from advisor.stats.paired import Relation
 from harness.bakeoff.results import Answer, FailedArm, LimitState, MoreItems, ServedAnswers
 from harness.core.errors import UsageError
 from harness.core.records import ArmId
-from harness.core.wording import USD
+from harness.core.wording import USD, Currency
 from harness.money.records import CostForecast
 from harness.recommendation.records import Action, Certainty, RunResults
 from harness.report.charts import IntervalChart
-from harness.report.context import Branding, Rate, ReportContext, chosen_currency, reader_currency
+from harness.report.context import Branding, ReportContext, chosen_currency, reader_currency
 from harness.report.document import (
     Chart,
     Document,
@@ -331,19 +331,19 @@ def test_the_currency_is_the_cases_unless_the_reader_asks() -> None:
     assert shown.startswith("$3,900")
 
 
-RATE = Rate(code="EUR", per_usd=Decimal("0.92"), source="example")
+RATE = Currency(code="EUR", per_usd=Decimal("0.92"), source="example")
 
 
 def test_a_currency_needs_a_rate() -> None:
     assert chosen_currency("", RATE) is None
-    assert chosen_currency("usd", None) == USD
+    assert chosen_currency("usd", USD) == USD
     found = chosen_currency("EUR", RATE)
     assert found is not None and (found.per_usd, found.source) == (Decimal("0.92"), "example")
-    given = chosen_currency("chf = 0.88", None)
+    given = chosen_currency("chf = 0.88", USD)
     assert given is not None and (given.code, given.per_usd) == ("CHF", Decimal("0.88"))
     for wrong in ("EUR", "EURO=1", "EUR=", "EUR=x", "EUR=0", "EUR=-1", "EUR=inf", "=1"):
         with pytest.raises(UsageError):
-            chosen_currency(wrong, None)
+            chosen_currency(wrong, USD)
 
 
 def test_small_words() -> None:
