@@ -231,7 +231,8 @@ def _basis(calls: Sequence[Usage], price: Price) -> PriceBasis:
 
 
 def source_of(price: Price) -> str:
-    """One phrase: source, version, resolved model, context and the day the price is for."""
+    """Source, version, resolved model, context, the day the price is for, and what is to be known of it."""
     version = f" {price.source_version}" if price.source_version else ""
     context = ", batch" if price.context == "batch" else ""
-    return f"{price.source}{version}: {price.provider}/{price.resolved}{context} on {price.as_of:%Y-%m-%d}"
+    named = f"{price.source}{version}: {price.provider}/{price.resolved}{context} on {price.as_of:%Y-%m-%d}"
+    return "; ".join([named, *price.notes])

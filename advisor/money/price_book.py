@@ -1,12 +1,12 @@
 """What a model costs a million tokens, dated and with its origin, and which of several prices holds.
 
 An override, then the price file, then the public data set at a date, else an error. Pure: layers are built
-by `price_sources`. Never a fallback to 0.
+by `price_sources`. Never a fallback to 0. A second source only checks: what it says is a note of the price.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Literal, Protocol
@@ -145,16 +145,25 @@ class PriceLayer(Protocol):
         """A few names the user may have meant."""
 
 
+class SecondSource(Protocol):
+    """Another list of prices, without dates."""
+
+    def said_of(self, price: Price) -> str:
+        """Whether it has the same rates of the model, and which others; '' where it does not know it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceBook:
     """Layers of prices, first come first served.
 
     Attributes:
         as_of: the moment prices are for unless another is asked for; with a time zone.
+        second: asked about public prices of that moment, as it has no dates.
     """
 
     as_of: datetime
     layers: tuple[PriceLayer, ...]
+    second: SecondSource | None = None
 
     def __post_init__(self) -> None:
         """Refuse a moment without time zone: a price changes at a UTC date.
@@ -181,7 +190,10 @@ class PriceBook:
             entry = current_entry(schedule, moment) if schedule else None
             if schedule is None or entry is None or not entry.standard.known:
                 continue
-            return _as_price(model, schedule, (entry, moment, context), stated=layer.overrides)
+            price = _as_price(model, schedule, (entry, moment, context), stated=layer.overrides)
+            if price.stated or at is not None or self.second is None:
+                return price
+            return replace(price, notes=(*price.notes, *filter(None, [self.second.said_of(price)])))
         raise self._unknown(model, provider, name)
 
     def _unknown(self, model: str, provider: str, name: str) -> UnknownPrice:

@@ -1,4 +1,4 @@
-"""Public prices: the genai-prices data set, and litellm's map for when models are switched off.
+"""Public prices: the genai-prices data set, and litellm's map as a check of it and for models' ends.
 
 Impure are only the functions named `load_...`, which read files of installed packages; nothing here
 opens a connection, and litellm is never imported (that would fetch prices and take seconds).
@@ -24,10 +24,12 @@ from advisor.money.money import FX_EXAMPLE, CostError, ExchangeRate
 from advisor.money.price_book import (
     DatedRates,
     LongContext,
+    Price,
     PriceBook,
     PriceLayer,
     Rates,
     Schedule,
+    split_model,
 )
 from advisor.money.price_file import PROVIDER_ALIASES, WrittenPrices, load_price_file, parse_override
 
@@ -228,10 +230,51 @@ def _genai_notes(info: ModelInfo, owner: Provider) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class LitellmMap:
-    """litellm's packaged map of models by name, in which it stands when one is switched off."""
+    """litellm's packaged map of models by name: prices without dates, and when a model is switched off."""
 
     entries: Mapping[str, Mapping[str, Any]]
     version: str
+
+    def said_of(self, price: Price) -> str:
+        """Whether it has the same rates of the model, and which others; '' where it does not know it."""
+        prefixes = [price.provider, *(k for k, v in PROVIDER_ALIASES.items() if v == price.provider)]
+        names = [price.requested, price.resolved, split_model(price.requested)[1]]
+        keys = (key for name in names for key in (name, *(f"{prefix}/{name}" for prefix in prefixes)))
+        entry = next((self.entries[key] for key in keys if key in self.entries), {})
+        theirs = _litellm_rates(entry, "_batches" if price.context == "batch" else "")
+        both = {name: (own, theirs[name]) for name in theirs if (own := getattr(price.usd_per_mtok, name))}
+        other = {name: their for name, (own, their) in both.items() if abs(their - own) > TOLERANCE * own}
+        named = f"litellm {self.version} (undated)"
+        if other:
+            listed = ", ".join(
+                f"{_WORDS[name]} ${both[name][1].normalize():f}" for name in both if name in other
+            )
+            return f"{named} has other prices: {listed} a million tokens"
+        return f"{named} has the same" if both else ""
+
+
+TOLERANCE = Decimal("0.01")
+"""Relative difference between two sources above which they are said to differ."""
+
+_LITELLM_KEYS = {
+    "input": "input_cost_per_token",
+    "cached": "cache_read_input_token_cost",
+    "cache_write": "cache_creation_input_token_cost",
+    "output": "output_cost_per_token",
+    "reasoning": "output_cost_per_reasoning_token",
+}
+_WORDS = {"cached": "cached input", "cache_write": "writing the cache"} | {
+    name: name for name in ("input", "output", "reasoning")
+}
+
+
+def _litellm_rates(entry: Mapping[str, Any], suffix: str) -> dict[str, Decimal]:
+    """Its floats as dollars a million tokens, by bucket; a key that is not there is unknown."""
+    return {
+        name: Decimal(repr(entry[key + suffix])) * 1_000_000
+        for name, key in _LITELLM_KEYS.items()
+        if isinstance(entry.get(key + suffix), int | float)
+    }
 
 
 @functools.cache
@@ -270,7 +313,7 @@ def load_price_book(
     if price_file is not None:
         layers.append(load_price_file(price_file, exchange))
     layers.append(load_genai_prices())
-    return PriceBook(as_of=as_of, layers=tuple(layers))
+    return PriceBook(as_of=as_of, layers=tuple(layers), second=load_litellm_map())
 
 
 def reference_rate(currency: str, day: date) -> ExchangeRate:

@@ -1,7 +1,7 @@
-"""The price book: layers, dates, batch and tiers, and the traps of its source.
+"""The price book: layers, dates, batch, tiers and the second source, and the traps of both.
 
-Expected prices are those of the pinned data set as read on 2026-11-23 (genai-prices 0.2.x): a second reading
-by eye of its file, not of the code here.
+Expected prices are those of the pinned data sets as read on 2026-11-23 (genai-prices 0.2.x, litellm
+1.106.2): a second reading by eye of their files, not of the code here.
 """
 
 import subprocess
@@ -12,6 +12,7 @@ from decimal import Decimal as D
 import pytest
 
 from advisor.money import price_sources
+from advisor.money.ledger import source_of
 from advisor.money.money import CostError, ExchangeRate, UnknownPrice
 from advisor.money.price_book import PriceBook, Rates, rates_for
 from advisor.money.price_file import WrittenPrices, parse_override, parse_price_file
@@ -261,3 +262,29 @@ def test_a_price_that_the_user_wrote_without_dates_holds_on_any_day():
     own = WrittenPrices(schedules=(parse_override("openai/gpt-6-luna=1/2"),))
     book = PriceBook(as_of=datetime(1999, 1, 1, tzinfo=UTC), layers=(own, price_sources.load_genai_prices()))
     assert book.price("openai/gpt-6-luna").usd_per_mtok.input == 1
+
+
+def test_what_the_second_source_says_is_read_with_the_price(book):
+    assert "; litellm 1.106.2 (undated) has the same" in source_of(book.price("openai/gpt-6-luna"))
+    other = source_of(book.price("mistral/mistral-large-4"))
+    # 0.70 against 0.68 is 2.9 % off; 2.10 against 2.09 is within 1 %
+    assert (
+        "; litellm 1.106.2 (undated) has other prices: input $0.68, cached input $0.068 a million tokens"
+        in other
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "at"),
+    [
+        ("openai/gpt-6.1-terra", None),  # not in litellm 1.106.2
+        ("gemini/gemini-4-argon", datetime(2026, 12, 1, tzinfo=UTC)),  # it has no dates
+    ],
+)
+def test_where_the_second_source_can_say_nothing_nothing_is_said(book, model, at):
+    assert "litellm" not in source_of(book.price(model, at=at))
+
+
+def test_what_comes_on_top_of_a_price_is_read_with_it(book):
+    batch = book.price("google/gemini-3.5-flash", context="batch")
+    assert "; the batch price is not known; no discount is assumed" in source_of(batch)
