@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -80,6 +82,7 @@ class Poster:
             word: is called at each piece of a streamed answer that says something.
         """
         import aiohttp
+        from aiohttp.http_exceptions import ContentEncodingError
 
         try:
             async with asyncio.timeout(route.timeout_s):
@@ -91,7 +94,10 @@ class Poster:
         except aiohttp.ClientResponseError as error:  # headers that are none
             message = f"unreadable response: {error.message.splitlines()[0][:100]}"
             return Fault(kind=FailureKind.BAD_RESPONSE, message=message)
-        except (aiohttp.ClientError, OSError):
+        except (aiohttp.ClientError, OSError) as error:
+            if isinstance(error.__cause__, ContentEncodingError):
+                message = "unreadable response: it is not packed as its header says"
+                return Fault(kind=FailureKind.BAD_RESPONSE, message=message, passes=True)
             return Fault(kind=FailureKind.CONNECTION, message="no connection: it broke off", passes=True)
 
     async def close(self) -> None:
@@ -174,7 +180,7 @@ def body_of(posted: Posted, said: Sequence[str], route: Route, now: datetime) ->
     if posted.raw is None:
         message = f"unreadable response: longer than {posted.most // 1024:,} KiB"
         return Fault(kind=FailureKind.BAD_RESPONSE, message=message)
-    text = _COMMENTS.sub("", posted.raw.decode("utf-8-sig", "replace"))
+    text = _COMMENTS.sub("", _decoded(posted))
     if posted.status >= 300:
         return fault_of_response(read_error(posted.status, posted.headers, text), said, route.secrets, now)
     body = _json(text) or streamed.whole(text)
@@ -184,15 +190,31 @@ def body_of(posted: Posted, said: Sequence[str], route: Route, now: datetime) ->
         begun = text.lstrip().startswith(("{", "["))  # an answer that broke off was paid for
         return Fault(kind=FailureKind.BAD_RESPONSE, message=message, passes=not begun)
     if body.get("error") and not body.get("choices"):
-        found = read_error(_status_within(body), posted.headers, text)
+        found = read_error(_status_within(body), posted.headers, json.dumps(body))
         return fault_of_response(found, said, route.secrets, now)
     return body
 
 
+def _decoded(posted: Posted) -> str:
+    """The text of a body: unpacked where a gateway forgot to say that it is packed, in the stated charset."""
+    raw = posted.raw or b""
+    if raw.startswith(b"\x1f\x8b"):
+        with suppress(zlib.error):
+            raw = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(raw, posted.most)
+    kind = next((value for name, value in posted.headers.items() if name.lower() == "content-type"), "")
+    stated = re.search(r"charset=[\"']?([\w-]+)", kind)
+    with suppress(LookupError, UnicodeDecodeError):
+        return raw.decode(stated[1]).removeprefix("\ufeff") if stated else raw.decode("utf-8-sig")
+    return raw.decode("utf-8-sig", "replace")
+
+
 def _json(text: str) -> Mapping[str, Any] | None:
+    text = text.strip()
     try:
-        found: Any = json.loads(text)
+        found, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
+        return None
+    if text[end:].strip() not in ("", text[:end]):  # the same once more is a gateway's slip
         return None
     if isinstance(found, list) and len(found) == 1:
         found = found[0]

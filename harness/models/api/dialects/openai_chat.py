@@ -25,6 +25,7 @@ from harness.models.api.dialects.said import (
     first_count,
     part,
     parts,
+    text_of_part,
     words,
 )
 
@@ -59,15 +60,15 @@ def _text(first: Mapping[str, Any]) -> str:
     message = part(first, "message")
     content = message.get("content", first.get("text"))  # a plain completion has `text`
     if isinstance(content, list):
-        said = (one.get("text") for one in parts(message, "content") if one.get("type") == "text")
-        content = "".join(
-            str(one or "") for one in (*said, *(one for one in content if isinstance(one, str)))
-        )
+        content = "".join(map(text_of_part, content))
+    if isinstance(content, int | float) and not isinstance(content, bool):
+        content = json.dumps(content)  # a gateway that reads an answer of digits
     if content and isinstance(content, str | dict):
         return _written(content)
-    calls = parts(message, "tool_calls")
-    called = part(calls[0], "function") if len(calls) == 1 else part(message, "function_call")
-    return _written(called.get("arguments"))
+    calls = [part(call, "function") for call in parts(message, "tool_calls")]
+    called = [_written(call.get("arguments")) for call in calls or [part(message, "function_call")]]
+    alike = len(set(called)) == 1  # the same call made twice says one thing
+    return (called[0] if alike else "") or _written(message.get("parsed"))
 
 
 def _written(said: object) -> str:

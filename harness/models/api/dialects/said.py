@@ -95,7 +95,7 @@ def judged(said: Said, limit: int, form: AnswerForm) -> ReceivedAnswer | Fault:
         limit: the most tokens that were asked for.
         form: what the answer is held to; one of a closed set that was cut off is none.
     """
-    text, usage, closed = said.text, said.usage, isinstance(form, Choices)
+    text, usage, closed = _with_whole_letters(said.text), said.usage, isinstance(form, Choices)
     if said.finish in _FILTERED or (said.refused and not text):
         return Fault(kind=FailureKind.CONTENT_FILTER, message="the provider declined to answer", usage=usage)
     if not said.there and said.finish not in _CUT:
@@ -116,6 +116,15 @@ def judged(said: Said, limit: int, form: AnswerForm) -> ReceivedAnswer | Fault:
         cut=said.finish in _CUT and not closed,
         choice_logprobs=answer_odds(text, said.tokens, form.answers) if isinstance(form, Choices) else None,
     )
+
+
+def _with_whole_letters(text: str) -> str:
+    """A text in which the halves of a letter that a stream parted are one; U+FFFD for one that is alone."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def _first_line_is_whole(text: str) -> bool:
@@ -186,6 +195,18 @@ def parts(reported: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """The objects of a list within an object."""
     found = reported.get(name)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def text_of_part(one: object) -> str:
+    """What a part of an answer says: a text, or the `text` of one that is text, of which thinking is none."""
+    if isinstance(one, str):
+        return one
+    said = one.get("text") if isinstance(one, dict) and one.get("type", "text") in _TEXTS else None
+    said = said.get("value") if isinstance(said, dict) else said
+    return said if isinstance(said, str) else ""
+
+
+_TEXTS = ("text", "output_text")
 
 
 def words(*said: object) -> str:
