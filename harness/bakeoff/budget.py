@@ -22,11 +22,11 @@ from advisor.money.ledger import MTOK, query_cost, search_cost, total_usd
 from advisor.money.price_book import Price, PriceBook, Rates
 from advisor.money.usage import Usage
 from harness.bakeoff.addresses import embedding_identity, ranking_identity, served_identity
-from harness.bakeoff.journal_sync import turn_at
+from harness.bakeoff.journal_sync import turn_at, unusable
 from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.prices import open_book, token_price
 from harness.core.context import Context
-from harness.core.errors import OverBudget, StoreError
+from harness.core.errors import OverBudget
 from harness.core.records import ModelIdentity
 from harness.core.serial import decode, encode
 from harness.models.api.budget import SpendGuard, Spending, WorstCase, per_token
@@ -79,7 +79,7 @@ class CallLog:
                     self._db.execute(_SCHEMA)
                     self._take_over()
         except sqlite3.Error as error:
-            raise self._unusable(error) from error
+            raise unusable(self._path, error) from error
 
     def sent(self, model: str, most_in: int, most_out: int) -> int:
         """A call is about to be sent; returns its number."""
@@ -136,14 +136,7 @@ class CallLog:
                 self._db.executemany("UPDATE calls SET usage=? WHERE number=?", reported)
                 yield self._db
         except sqlite3.Error as error:
-            raise self._unusable(error) from error
-
-    def _unusable(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(
-            f"The journal {self._path} cannot be used: {error}.",
-            allowed="a writable folder with free space, and the file as it was written",
-            run="free space or fix the folder's rights, then: harness resume",
-        )
+            raise unusable(self._path, error) from error
 
 
 _SEARCH_TOKENS = 100 * 500

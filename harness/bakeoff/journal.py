@@ -24,8 +24,8 @@ from typing import Any, Literal
 
 from advisor.options import current_name
 from harness.bakeoff.journal_damage import ENDS, Damage, DamagedRow, JournalDamaged, unread_log
-from harness.bakeoff.journal_sync import LogSync, turn_at
-from harness.core.errors import StoreError, command
+from harness.bakeoff.journal_sync import LogSync, goes_on, turn_at, unusable
+from harness.core.errors import StoreError
 from harness.core.machine import MachineUse
 from harness.core.records import ArmId, Failure, FittedArm, Item, Outcome
 from harness.core.serial import decode, decode_outcome, encode
@@ -463,11 +463,10 @@ class Journal:
         return decode(FittedArm, row[3])
 
     def _damaged(self, what: str) -> StoreError:
-        run = self._path.absolute().parent.name
         return JournalDamaged(
             f"The journal {self._path} is damaged: {what} is not what was written.",
             allowed="the file as it was written; bring it back from a copy",
-            run=f"{command('resume', run)}   # names the damage, and what it would ask again",
+            run=f"{goes_on(self._path)}   # names the damage, and what it would ask again",
         )
 
     def _outcome_rows(self, where: str, values: tuple[object, ...]) -> Iterator[Any]:
@@ -524,7 +523,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
         raise StoreError(
             f"The journal {path} is missing, and every answer with it.",
             allowed="the file as it was written; bring it back from a copy",
-            run=f"{command('resume', path.absolute().parent.name)}   # without a copy: asks all again",
+            run=f"{goes_on(path)}   # without a copy: asks all again",
         )
     address = f"{path.absolute().as_uri()}?mode=ro"
     db = sqlite3.connect(address, uri=True, timeout=5)
@@ -622,14 +621,9 @@ def _one_line(error: Exception) -> str:
 def _store_error(path: Path, error: Exception) -> StoreError:
     name = getattr(error, "sqlite_errorname", "") or ""
     if not any(name == known or name.startswith(f"{known}_") for known in _FULL):
-        run = path.absolute().parent.name
         return JournalDamaged(
             f"The journal {path} is damaged: {_one_line(error)}.",
             allowed="the file as it was written; bring it back from a copy",
-            run=f"{command('resume', run)}   # says what can be read, and what it would ask again",
+            run=f"{goes_on(path)}   # says what can be read, and what it would ask again",
         )
-    return StoreError(
-        f"The journal {path} cannot be used: {error}.",
-        allowed="a writable folder with free space",
-        run="free space or fix the folder's rights, then: harness resume",
-    )
+    return unusable(path, error)

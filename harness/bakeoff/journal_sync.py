@@ -6,7 +6,7 @@ import os
 import threading
 from pathlib import Path
 
-from harness.core.errors import StoreError
+from harness.core.errors import StoreError, command_on
 
 _TURNS: dict[str, threading.Lock] = {}
 
@@ -17,6 +17,23 @@ def turn_at(path: Path) -> threading.Lock:
     SQLite by itself lets a connection that meets another's write sleep for a millisecond and more.
     """
     return _TURNS.setdefault(os.path.realpath(path), threading.Lock())
+
+
+def goes_on(path: Path) -> str:
+    """The command that goes on with the run of the journal at this path; a curve's lies within a run."""
+    run = next(
+        (one for one in path.absolute().parents if (one / "lock.json").exists()), path.absolute().parent
+    )
+    return command_on(run, "resume")
+
+
+def unusable(path: Path, why: object) -> StoreError:
+    """That a journal cannot be used, and what to do."""
+    return StoreError(
+        f"The journal {path} cannot be used: {why}.",
+        allowed="a writable folder with free space, and the file as it was written",
+        run=f"free space or fix the folder's rights, then: {goes_on(path)}",
+    )
 
 
 class LogSync:
@@ -41,11 +58,7 @@ class LogSync:
             StoreError: an earlier row could not be forced to the disk.
         """
         if self._failed is not None:
-            raise StoreError(
-                f"The journal {self._path} cannot be used: {self._failed.strerror}.",
-                allowed="a writable folder with free space",
-                run="free space or fix the folder's rights, then: harness resume",
-            ) from self._failed
+            raise unusable(self._path, self._failed.strerror) from self._failed
         with self._lock:
             if self._timer is None:
                 self._timer = threading.Timer(self.GROUP_S, self._force)

@@ -48,7 +48,7 @@ from harness.bakeoff.plan import ExperimentPlan, dump_plan, parse_plan, written_
 from harness.bakeoff.results import RESULTS_SCHEMA, Accepted, BakeoffResults, FailedArm
 from harness.bakeoff.run_lock import writing
 from harness.core.environment import Environment
-from harness.core.errors import IncompleteRun, StoreError, UsageError, UserError, command, on_disk
+from harness.core.errors import IncompleteRun, StoreError, UsageError, UserError, command, command_on, on_disk
 from harness.core.files import sha256_or_missing, write_atomically
 from harness.core.records import AnswerSpace, Evalset, Finding, Item, Label
 from harness.core.serial import decode, decode_item, encode
@@ -182,9 +182,7 @@ class RunFolder:
 
     def command(self, verb: str, *more: str) -> str:
         """A command on this run, to be pasted as it stands; with `--runs` where it does not lie in ./runs."""
-        there = self.root.parent
-        where = () if there == Path("runs") else ("--runs", str(there.absolute()))
-        return command(*verb.split(), self.run_id, *more, *where)
+        return command_on(self.root, verb, *more)
 
     @property
     def home(self) -> RunFolder:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import ClassVar
 
 from harness.core.collector import uncollected
@@ -35,6 +36,13 @@ _PACKAGES = {
 def command(*words: object) -> str:
     """`harness` with these words, quoted where they need it: to be pasted as it stands."""
     return shlex.join(("harness", *map(str, words)))
+
+
+def command_on(run: Path, verb: str, *more: str) -> str:
+    """A command on the run in this folder; with `--runs` where it does not lie in ./runs."""
+    there = run.absolute().parent
+    where = () if there == Path("runs").absolute() else ("--runs", there)
+    return command(*verb.split(), run.name, *more, *where)
 
 
 class HarnessError(Exception):

@@ -222,6 +222,7 @@ def test_a_full_disk_is_one_clear_error_and_loses_nothing(tmp_path: Path) -> Non
     writer = write(path, 0, 1000, pad=2000, before=limit)
     _, errors = writer.communicate(timeout=60)
     assert writer.returncode == 1 and "StoreError" in errors and "free space" in errors
+    assert f"then: harness resume {tmp_path.name} --runs {tmp_path.parent}" in errors
     first, second = halves(path)
     assert first == second and first
     with Journal(path) as journal:
@@ -254,7 +255,7 @@ def test_a_missing_and_a_damaged_journal_are_told_apart(tmp_path: Path) -> None:
     path.parent.mkdir()
     with pytest.raises(StoreError, match="is missing") as caught:
         Journal(path, read_only=True)
-    assert "harness resume run-1" in str(caught.value) and not path.exists()
+    assert f"harness resume run-1 --runs {tmp_path} " in str(caught.value) and not path.exists()
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreError, match="is damaged") as caught:
         Journal(path, read_only=True)
