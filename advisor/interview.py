@@ -33,7 +33,7 @@ from advisor.case import (
 )
 from advisor.case_file import dump_case, load_case
 from advisor.errors import CaseError
-from advisor.money.money import CURRENCIES
+from advisor.money.money import CURRENCIES, format_money
 from advisor.numbers import NumberFault, figure, read_number
 from advisor.reading import parse_yaml
 from advisor.units import amount_and_currency
@@ -209,8 +209,10 @@ def _ask_one(path: Path, name: str, place: str, raw: Answers) -> Answers | None:
             why = re.sub(r"^[a-z_]+(\.\w+)?: ", "", str(fault).splitlines()[-1].strip(" -"))
             if piped:
                 hint = re.sub(r"^got .*, allowed: [^;]*;?", "", why).strip()
+                why_not = f"so: {hint}" if hint else "so"
                 raise CaseError(
-                    f"Question {place.replace('/', ' of ')} cannot be answered so{hint and f': {hint}'}.",
+                    f"Question {place.replace('/', ' of ')} cannot be answered "
+                    f"{why_not}{'' if why_not.endswith('?') else '.'}",
                     got=answer,
                     allowed=allowed(name, ask),
                     run=f"advisor interview {path}   # goes on with this question",
@@ -317,7 +319,7 @@ def understood(case: UseCase, names: tuple[str, ...]) -> list[str]:
             rows.append((_ask(name).question, value))
         elif not _no_answer_wanted(name, case):
             unknown.append(_ask(name).question)
-    lines = ["Understood:", *(f"  {question} {value}" for question, value in rows)]
+    lines = ["Understood:"] * bool(rows) + [f"  {question} {value}" for question, value in rows]
     if unknown:
         lines += ["Not known; ranges stand in, and the advice names them:", *(f"  {one}" for one in unknown)]
     return lines
@@ -341,7 +343,7 @@ def _value(case: UseCase, name: str) -> str:
         today: Incumbent | None = case.incumbent
         if today is None or today.cost_per_item is None:
             return ""
-        return f"{figure(today.cost_per_item)} {case.currency}"
+        return format_money(today.cost_per_item, case.currency, exact=True)
     if name == TRIES:
         share, made = case.prompting_accuracy, case.prompting_items
         if share is None:

@@ -241,7 +241,7 @@ def need_sentence(settle: ToSettle, money: MoneyWords) -> str:
 
 def unscored_sentence(advice: Advice) -> str:
     """What was left out of the scores."""
-    return f"Not scored, as not known: {', '.join(advice.unknown)}."
+    return f"Not scored, as not known: {'; '.join(advice.unknown)}."
 
 
 def headline(done: AdviceRecommendation) -> str:
@@ -513,8 +513,9 @@ def settle_sentence(settle: ToSettle) -> str:
     """How many items tell two options apart."""
     one, other = settle.options
     return (
-        f"{settle.items:,} evaluation items tell {named(one)} from {named(other)} if they differ by "
-        f"{100 * settle.difference:.0f} % or more (80 % power, {100 * settle.discordance:.0f} % discordance)"
+        f"{settle.items:,} evaluation items tell {named(one)} from {named(other)} if they differ "
+        f"by {100 * settle.difference:.0f} points or more "
+        f"(80 % power, {100 * settle.discordance:.0f} % discordance)"
     )
 
 

@@ -252,7 +252,7 @@ class RowOptions:
     data: Annotated[
         str,
         typer.Option(
-            "--data", help="Your own tickets: CSV, JSON, Excel, ODS or Parquet; CSV and JSON also as .gz."
+            "--data", help="Your own tickets: CSV, JSON, Excel, ODS or Parquet; also packed as .gz or .zip."
         ),
     ] = ""
     text: Annotated[
@@ -324,6 +324,12 @@ class RowOptions:
         """
         labels, fields = list(split_names(self.label)), list(split_names(self.fields))
         asked = self._asked()
+        if not (self.evalset or self.data or asked):
+            raise UsageError(
+                "No rows are named to compare the options on.",
+                allowed="--data FILE, --evalset NAME, or --docs FOLDER --questions TABLE",
+                run="the same command with --data tickets.csv --text subject,body --label queue",
+            )
         if self.data and not self.evalset and not (self.text and (labels or fields)):
             raise self._unnamed(self.data, "text and label", self._columns(self.data))
         if self.questions and not (self.text and self.answer):
@@ -414,7 +420,8 @@ class PlanOptions(RowOptions):
         list[str] | None,
         typer.Option(
             "--arms",
-            help="floor,neighbours,linear,encoder,prompt,retrieve,tune,tune+retrieve,route,route@today",
+            help="Some of floor, neighbours, linear, encoder, prompt, retrieve, tune, tune+retrieve, route "
+            "and route@today, with commas.",
         ),
     ] = None
     model: Annotated[

@@ -157,7 +157,7 @@ def test_interview_reads_one_line_for_each_question_and_says_what_it_understood(
     assert case.label_changes_per_month == 2 and case.knowledge_changes_per_month is None
     assert case.incumbent.cost_per_item == Decimal("0.10") and case.currency == "EUR"
     assert "'12.500' read as 12,500" in done.stderr
-    assert "Least accuracy that is of use? 90 %" in done.stdout and "0.1 EUR" in done.stdout
+    assert "Least accuracy that is of use? 90 %" in done.stdout and "EUR 0.10" in done.stdout
     unknown = done.stdout.partition("Not known; ranges stand in, and the advice names them:\n")[
         2
     ].splitlines()
@@ -283,7 +283,7 @@ def test_ten_tries_are_a_measurement_on_so_many_items(tmp_path, answer, share, i
 
 def test_a_refused_answer_is_told_once(tmp_path):
     done = run("interview", str(tmp_path / "case.yaml"), stdin="T\nclassification\naccuracy, costs\n")
-    assert "Question 3 of 12 cannot be answered so: did you mean cost?" in done.stderr
+    assert "Question 3 of 12 cannot be answered so: did you mean cost?\n" in done.stderr
     assert done.stderr.count("drifting-behaviour") == 2 and "problems.1" not in done.stderr  # asked, allowed
 
 

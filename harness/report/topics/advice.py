@@ -353,11 +353,14 @@ def _accuracy_chart(advice: Advice) -> Chart | None:
     found = (option.prediction for option in advice.options if option.place is not None)
     case = advice.case
     cited = dict.fromkeys(source for one in found if one is not None for source in _accuracy(case, one))
+    wanted = (
+        f" The dashed line is the {drawings.percent(spec.rule, 0)} wanted." if spec.rule is not None else ""
+    )
     return drawn(
         "accuracy",
         spec,
         "Chart of predicted ranges of right answers.",
-        "Predicted share of right answers: the range that is published for such tasks.",
+        f"Predicted share of right answers: what is published for such tasks, or was measured.{wanted}",
         sources=tuple(cited),
     )
 

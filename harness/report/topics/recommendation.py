@@ -153,7 +153,10 @@ def reason_sentence(reason: Reason, words: RunWords = BARE) -> str:
                 return f"{rate_sentence(reason.rate, words.name)}."
             return update_sentence(_one(reason.arm, words), reason.update_s, reason.cost, reason.estimate)
         case ReasonKind.ONLY_ONE:
-            return "Every other option is worse, not shown to be within the margin, or breaks a limit."
+            return (
+                "Every other option is worse than the leader on dev, not shown to be within the margin of "
+                "it, or breaks a limit."
+            )
         case _:
             return _of_cost(reason, words)
 

@@ -161,6 +161,13 @@ def test_doctor_looks_and_never_shows_a_key(harness: Command, monkeypatch: pytes
     assert missing["model smollm2-135m"]["run"] == "harness models pull smollm2-135m"
 
 
+@pytest.mark.parametrize("words", [("bakeoff",), ("plan", "case.yaml")])
+def test_a_command_without_rows_says_how_they_are_named(harness: Command, words: tuple[str, ...]) -> None:
+    harness("init", "--example", "ticket-routing")
+    said = harness(*words)
+    assert said.code == 2 and "with --data tickets.csv --text subject,body --label queue" in said.err
+
+
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_to_stop_leaves_the_way_on(tmp_path: Path, name: str, code: int) -> None:
     """A run says how to resume it (3); before there is one, the same command starts again (128 + n)."""
