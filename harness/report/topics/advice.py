@@ -48,7 +48,7 @@ from advisor.sentences import (
     way_price_words,
     way_run_words,
 )
-from harness.core.wording import MISSING, USD, Currency, money
+from harness.core.wording import MISSING, USD, Currency, money, percent
 from harness.report import drawings
 from harness.report.context import PLAIN, Branding, rate_words
 from harness.report.document import (
@@ -354,7 +354,7 @@ def _accuracy_chart(advice: Advice) -> Chart | None:
     case = advice.case
     cited = dict.fromkeys(source for one in found if one is not None for source in _accuracy(case, one))
     wanted = (
-        f" The dashed line is the {drawings.percent(spec.rule, 0)} wanted." if spec.rule is not None else ""
+        f" The dashed line is the {percent(spec.rule, 0)} wanted." if spec.rule is not None else ""
     )
     return drawn(
         "accuracy",
