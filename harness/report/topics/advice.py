@@ -353,9 +353,7 @@ def _accuracy_chart(advice: Advice) -> Chart | None:
     found = (option.prediction for option in advice.options if option.place is not None)
     case = advice.case
     cited = dict.fromkeys(source for one in found if one is not None for source in _accuracy(case, one))
-    wanted = (
-        f" The dashed line is the {percent(spec.rule, 0)} wanted." if spec.rule is not None else ""
-    )
+    wanted = f" The dashed line is the {percent(spec.rule, 0)} wanted." if spec.rule is not None else ""
     return drawn(
         "accuracy",
         spec,
