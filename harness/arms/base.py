@@ -42,7 +42,6 @@ from harness.core.records import (
 from harness.models.base import ChatModel, ChatReply, ChatRequest
 from harness.models.deciding import versions_of
 from harness.tasks.base import Task, primary
-from harness.tasks.wording import in_json
 
 KEY_VERSION = 2
 """Raised when what decides an answer is counted otherwise, so that no older key is taken for a newer one."""
@@ -164,12 +163,6 @@ def config_digest(config: Mapping[str, object]) -> str:
 def canonical(config: Mapping[str, object]) -> str:
     """A configuration as JSON; the same one always gives the same text."""
     return json.dumps(config, sort_keys=True, default=str)
-
-
-def items_digest(items: Sequence[Item]) -> str:
-    """Sha256 (hex) of rows in order: ids, texts and targets."""
-    rows = [[item.id, item.text, in_json(item.target)] for item in items]
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def score_on(outcomes: Sequence[Outcome], items: Sequence[Item], task: Task) -> float:

@@ -14,9 +14,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.arms.base import Explained, Material, WithoutLanguageModel, items_digest, score_on
+from harness.arms.base import Explained, Material, WithoutLanguageModel, score_on
 from harness.arms.searching import Searching
 from harness.core.records import ArmId, Completion, Fitted, Item, Neighbour, Outcome, Passage, Timing
+from harness.data.source import rows_digest
 from harness.knowledge.lexical import tokenise
 from harness.knowledge.passage_index import PassageIndex
 from harness.knowledge.sentences import sentences
@@ -126,7 +127,7 @@ class BestSentenceArm(WithoutLanguageModel):
                 "k": self._way.k,
                 "share": self._way.share,
                 "retrieval": self._searching.index.describe(self._searching.search),
-                "train_digest": items_digest(material.train)[:16],
+                "train_digest": rows_digest(material.train)[:16],
             },
             trials=(*searches, *((way.name, score) for way, score in tried.items())),
             seconds=time.perf_counter() - start,

@@ -32,7 +32,6 @@ from harness.arms.base import (
     Material,
     WithoutLanguageModel,
     config_digest,
-    items_digest,
     score_on,
     shared_time,
 )
@@ -41,6 +40,7 @@ from harness.core.errors import DataError, StoreError
 from harness.core.files import make_folder, write_atomically
 from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
 from harness.core.serial import encode
+from harness.data.source import rows_digest
 from harness.models.deciding import folder_facts, versions_of, weights_of
 from harness.models.local.encoder import (
     EncoderClassifier,
@@ -108,7 +108,7 @@ class EncoderSettings:
             "pad_token": trained.model.tokenizer.pad_token_id,
             "recipe": dataclasses.replace(recipe, max_tokens=trained.model.max_tokens),
             "packages": dict(versions_of(*PACKAGES)),
-            "data_digest": items_digest(material.train),
+            "data_digest": rows_digest(material.train),
             "train_rows": len(material.train),
             "train_tokens": trained.tokens,
             "train_s": trained.seconds,
@@ -189,7 +189,7 @@ class RecipeSearch(Generic[M]):
         work = self._work
         if work is None:
             return None
-        rows = [items_digest(material.train), items_digest(material.dev)]
+        rows = [rows_digest(material.train), rows_digest(material.dev)]
         training = config_digest({**self.config, "rows": rows})
         mark = work / "training.txt"
         if not mark.is_file() or mark.read_text(encoding="ascii", errors="replace") != training:

@@ -22,7 +22,6 @@ from harness.arms.base import (
     Material,
     WithoutLanguageModel,
     folds,
-    items_digest,
     model_facts,
     shared_time,
 )
@@ -31,6 +30,7 @@ from harness.core.errors import DataError, ModelUnavailable, StoreError, needs
 from harness.core.files import sha256_of, sha256_or_missing, written_whole
 from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
 from harness.core.serial import decode, encode
+from harness.data.source import rows_digest
 from harness.knowledge.retriever import indexing_usage
 from harness.models.base import EmbeddingModel
 from harness.models.deciding import same_versions, versions_of
@@ -200,7 +200,7 @@ class LinearArm(WithoutLanguageModel):
                 best = (accuracy, classifier)
         assert best is not None
         self._classifier = best[1]
-        train = items_digest(material.train)
+        train = rows_digest(material.train)
         choices: dict[str, str | int | float] = {
             "classifier": best[1].candidate.name,
             "train_digest": train[:16],

@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.arms.base import Explained, Material, WithoutLanguageModel, items_digest, score_on
+from harness.arms.base import Explained, Material, WithoutLanguageModel, score_on
 from harness.core.records import ArmId, Completion, Fitted, Item, Neighbour, Outcome, Timing
+from harness.data.source import rows_digest
 from harness.knowledge.index import TrainingIndex
 from harness.knowledge.retriever import SearchMode
 from harness.tasks.base import Task
@@ -97,7 +98,7 @@ class NeighbourValuesArm(WithoutLanguageModel):
                 "search": self._way.mode.value,
                 "k": self._way.k,
                 "retrieval": self._index.describe(self._way.mode),
-                "train_digest": items_digest(material.train)[:16],
+                "train_digest": rows_digest(material.train)[:16],
             },
             trials=trials,
             seconds=time.perf_counter() - start,

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.arms.base import KEPT, Explained, Material, WithoutLanguageModel, items_digest
+from harness.arms.base import KEPT, Explained, Material, WithoutLanguageModel
 from harness.core.records import ArmId, Completion, Fitted, Item, Neighbour, Outcome, Timing
+from harness.data.source import rows_digest
 from harness.knowledge.index import TrainingIndex
 from harness.knowledge.kept_vote import RowVote, keep_vote, pin_of_vote
 from harness.knowledge.vote import EVEN, PRIOR, VoteProbability, Voters, best_of, votes_of
@@ -68,7 +69,7 @@ class NeighboursArm(WithoutLanguageModel):
             "even votes": self._certainty.even,
             "temperature": self._certainty.temperature,
             "retrieval": self._index.describe(self._vote.mode),
-            "train_digest": items_digest(material.train)[:16],
+            "train_digest": rows_digest(material.train)[:16],
         }
         if self._keep_in is not None:
             self._keep(material)
@@ -116,7 +117,7 @@ class NeighboursArm(WithoutLanguageModel):
     def _keep(self, material: Material) -> None:
         if self._keep_in is not None and self._voters is not None:
             vote = RowVote(index=self._index, voters=self._voters, vote=self._vote, certainty=self._certainty)
-            keep_vote(vote, material.train, items_digest(material.train), self._keep_in)
+            keep_vote(vote, material.train, rows_digest(material.train), self._keep_in)
 
     def _pin(self) -> str:
         return "" if self._keep_in is None else pin_of_vote(self._keep_in)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from harness.arms.base import Explained, FindingArm, Material, Trials, items_digest, model_config
+from harness.arms.base import Explained, FindingArm, Material, Trials, model_config
 from harness.arms.retrieve import RetrieveSettings, spread
 from harness.arms.searching import Searching
 from harness.core.records import ArmId, Fitted, Item, Message, Neighbour
+from harness.data.source import rows_digest
 from harness.knowledge.passage_index import PassageIndex
 from harness.models.base import ChatModel
 from harness.tasks.base import ReadsPassages
@@ -62,7 +63,7 @@ class ReadingArm(FindingArm[int]):
                 "search": str(self._searching.search),
                 "k": self._k,
                 "retrieval": self._searching.index.describe(self._searching.search) + self._settings.words,
-                "train_digest": items_digest(material.train)[:16],
+                "train_digest": rows_digest(material.train)[:16],
             },
             trials=(*searches, *((f"k={k}", score) for k, score in tried.items())),
             seconds=time.perf_counter() - start,

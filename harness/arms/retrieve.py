@@ -22,7 +22,6 @@ from harness.arms.base import (
     Material,
     Say,
     Trials,
-    items_digest,
     model_config,
 )
 from harness.arms.neighbour_values import NeighbourValues
@@ -37,6 +36,7 @@ from harness.core.records import (
     Neighbour,
     Outcome,
 )
+from harness.data.source import rows_digest
 from harness.knowledge.index import TrainingIndex
 from harness.knowledge.lexical import tokenise
 from harness.knowledge.reranking import Reranking
@@ -187,7 +187,7 @@ class RetrieveArm(FindingArm[Showing]):
                 "search": self._search.value,
                 **self._told(),
                 "retrieval": self._index.describe(self._search) + self._settings.words,
-                "train_digest": items_digest(material.train)[:16],
+                "train_digest": rows_digest(material.train)[:16],
             },
             trials=(*found, *trials),
             seconds=time.perf_counter() - start,

@@ -17,12 +17,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from harness.arms.base import Explained, items_digest
+from harness.arms.base import Explained
 from harness.arms.reading import shown_within
 from harness.arms.searching import Searching, evidenced
 from harness.arms.tune import Rows
 from harness.core.records import Conversation, Fitted, Item, Neighbour
 from harness.core.references import Reference
+from harness.data.source import rows_digest
 from harness.knowledge.choosing import Quote, answering, holds
 from harness.knowledge.passage_index import PassageIndex
 from harness.tasks.base import ReadsPassages, Task
@@ -62,7 +63,7 @@ class Passages:
             **(
                 {}
                 if lessons is None
-                else {"lessons": items_digest(lessons.items), "lessons_passages": lessons.index.facts}
+                else {"lessons": rows_digest(lessons.items), "lessons_passages": lessons.index.facts}
             ),
         }
 

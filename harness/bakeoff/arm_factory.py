@@ -82,14 +82,7 @@ def build_tuner(
         UsageError: if the model is served and cannot be tuned here, or cannot learn what the plan asks for.
         ModelUnavailable: if its weights are not there.
     """
-    source = resolve(arm.model)
-    if isinstance(source, Provider):
-        raise UsageError(
-            "A model behind an API cannot be tuned here.",
-            got=arm.model,
-            allowed="smollm2-135m, a folder with open weights, or a hub id",
-        )
-    base = local_folder(source, opening)
+    base = base_folder(arm.model, opening, "smollm2-135m, a folder with open weights, or a hub id")
     shown = plan.shown_in_training if arm.option is Option.TUNE_RETRIEVE else 0
     if evalset.documents:
         shown *= _PASSAGE_AS_ROWS
@@ -151,20 +144,26 @@ def encoder_settings(
     )
 
 
-def encoder_base(model: str, opening: ModelSettings) -> Path:
-    """The folder of an encoder.
+def base_folder(model: str, opening: ModelSettings, allowed: str | None = None) -> Path:
+    """The folder of a model that is tuned here.
+
+    Args:
+        allowed: what is, for the refusal of a served model.
 
     Raises:
-        UsageError, ModelUnavailable: as `encoder_settings`.
+        UsageError: the model is served.
+        ModelUnavailable: its weights are not there.
     """
     source = resolve(model)
     if isinstance(source, Provider):
-        raise UsageError(
-            "A model behind an API cannot be tuned here.",
-            got=model,
-            allowed="minilm-l6, a folder with an encoder, or a hub id such as hf:answerdotai/ModernBERT-base",
-        )
+        raise UsageError("A model behind an API cannot be tuned here.", got=model, allowed=allowed)
     return local_folder(source, opening)
+
+
+def encoder_base(model: str, opening: ModelSettings) -> Path:
+    """The folder of an encoder. Raises as `base_folder`."""
+    allowed = "minilm-l6, a folder with an encoder, or a hub id such as hf:answerdotai/ModernBERT-base"
+    return base_folder(model, opening, allowed)
 
 
 def local_tuner(model: str, recipe: Recipe, adapter: Path, opening: ModelSettings) -> LocalTuner:
@@ -173,10 +172,7 @@ def local_tuner(model: str, recipe: Recipe, adapter: Path, opening: ModelSetting
     Raises:
         UsageError, ModelUnavailable: as `build_tuner`.
     """
-    source = resolve(model)
-    if isinstance(source, Provider):
-        raise UsageError("A model behind an API cannot be tuned here.", got=model)
-    base = local_folder(source, opening)
+    base = base_folder(model, opening)
     settings = TunerSettings(
         base=base,
         model=model,
@@ -374,12 +370,10 @@ class ArmFactory:
                 settings = dataclasses.replace(settings, batches=self._folder.root / "batches")
             chat = open_chat(arm.model, settings, let_go)
             try:
-                self._budget.guard(chat)
+                self._watch(arm, chat)
             except BaseException:
                 chat.close()  # without its guard it is asked nothing
                 raise
-            if isinstance(chat, Telling):
-                chat.say = self._context.progress.waiting
             self._chats[key] = self._spread(chat, arm, settings)
         return self._chats[key]
 
@@ -413,7 +407,7 @@ class ArmFactory:
         return tuner
 
     def _watch(self, arm: ArmPlan, chat: ChatModel) -> None:
-        """Guard a model that was opened elsewhere: what it is sent, and what it may cost."""
+        """Guard a model: what it is sent, and what it may cost."""
         if isinstance(chat, ServedChat) and self.leaving.leaves(arm):
             chat.let_go = self.leaving.let_go
         self._budget.guard(chat)

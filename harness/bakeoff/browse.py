@@ -259,13 +259,22 @@ def place_of(passage: Passage) -> str:
 def _shown_rows(outcome: Outcome, folder: RunFolder, index: ItemIndex) -> tuple[Shown, ...]:
     near = _nearest_first(outcome)
     places = [index.train[one.item_id] for one in near if one.item_id in index.train]
-    rows = {item.id: item for item in _items(folder, places)}
-    shown = []
-    for one in near:
-        row = rows.get(one.item_id)
-        text, label = ("", "") if row is None else (row.text, in_words(row.target))
-        shown.append(Shown(item_id=one.item_id, text=text, label=label, rank=one.rank, score=one.score))
-    return tuple(shown)
+    return shown_rows(near, _items(folder, places))
+
+
+def shown_rows(near: Sequence[Neighbour], rows: Sequence[Item]) -> tuple[Shown, ...]:
+    """Training rows that an arm was shown, with what stands in them as far as they are among these."""
+    found = {row.id: (row.text, in_words(row.target)) for row in rows}
+    return tuple(
+        Shown(
+            rank=one.rank,
+            item_id=one.item_id,
+            text=found.get(one.item_id, ("", ""))[0],
+            label=found.get(one.item_id, ("", ""))[1],
+            score=one.score,
+        )
+        for one in near
+    )
 
 
 def _nearest_first(outcome: Outcome) -> list[Neighbour]:

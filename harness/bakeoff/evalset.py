@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +19,9 @@ from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.run_folder import PASSAGES, DataFacts, RunFolder, find_run
 from harness.core.context import Context
 from harness.core.errors import DataError, StoreError, UsageError, command
-from harness.core.files import write_atomically
 from harness.core.records import Evalset, Finding, Item, Passage
 from harness.core.references import EvidenceQuote, Reference
-from harness.core.serial import decode, encode
+from harness.core.serial import decode
 from harness.core.wording import counted
 from harness.data.gate import of_what_is_left, require_usable
 from harness.data.leakage import exact_overlap_ids, normalise
@@ -221,27 +220,14 @@ def _placed(target: object, index: PassageIndex, by_name: Mapping[str, list[str]
     return dataclasses.replace(target, evidence=tuple(evidence))
 
 
-def store_passages(folder: RunFolder, passages: Iterable[Passage]) -> None:
-    """Keep the passages that arms were shown in their run; without any there is no such file."""
-    lines = "".join(f"{encode(passage)}\n" for passage in passages)
-    if lines:
-        write_atomically(folder.root / PASSAGES, lines)
-
-
 def stored_passages(folder: RunFolder) -> dict[str, Passage]:
     """The passages that arms were shown, by id; none in a run from before they were stored.
 
     Raises:
         StoreError: they cannot be read.
     """
-    path = folder.root / PASSAGES
-    if not path.exists():
-        return {}
-    try:
-        lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{PASSAGES} of run {folder.run_id} cannot be read: {error}.") from error
-    return {passage.id: passage for passage in (decode(Passage, line) for line in lines)}
+    stored = folder.records(PASSAGES, lambda line: decode(Passage, line))
+    return {passage.id: passage for passage in stored}
 
 
 def kind_of(data: Mapping[str, object], context: Context) -> TaskKind:

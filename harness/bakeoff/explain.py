@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -19,7 +19,7 @@ from harness.bakeoff.answer_sets import (
 )
 from harness.bakeoff.answers import ItemAnswer
 from harness.bakeoff.between_runs import item_answers
-from harness.bakeoff.browse import Shown, shown_passages
+from harness.bakeoff.browse import Shown, shown_passages, shown_rows
 from harness.bakeoff.cost import cost_lines
 from harness.bakeoff.evalset import passages_of
 from harness.bakeoff.journal import Lane
@@ -38,7 +38,6 @@ from harness.core.records import (
     HeldBy,
     Item,
     Message,
-    Neighbour,
     Outcome,
     Passage,
     Timing,
@@ -50,7 +49,6 @@ from harness.tasks.kinds import facts_of_kind
 from harness.tasks.question_breakdown import AnswerDetail
 from harness.tasks.questions import QuestionTask
 from harness.tasks.scoring import score
-from harness.tasks.wording import in_words
 
 _LONGEST_ROW = 10
 
@@ -144,7 +142,7 @@ def _explained(
         arm=arm,
         neighbours=shown_passages(item, detail, outcome, passages)
         if isinstance(detail, AnswerDetail)
-        else _shown(neighbours, desk),
+        else shown_rows(neighbours, desk.items["train"]),
         answer=answer,
         failure_message=outcome.message if isinstance(outcome, Failure) else "",
         usage=outcome.usage,
@@ -186,20 +184,6 @@ def _messages(
     by_schema = answered is not None and answered.form == "schema"
     same_wording = desk.plan.prompt.version == facts_of_kind(desk.plan.task).prompt_versions[-1]
     return said_as_asked(messages, desk.task.form(), schema=by_schema and same_wording)
-
-
-def _shown(neighbours: Sequence[Neighbour], desk: StoredRun) -> tuple[Shown, ...]:
-    found = {row.id: (row.text, in_words(row.target)) for row in desk.items["train"]}
-    return tuple(
-        Shown(
-            rank=near.rank,
-            item_id=near.item_id,
-            text=found.get(near.item_id, ("", ""))[0],
-            label=found.get(near.item_id, ("", ""))[1],
-            score=near.score,
-        )
-        for near in neighbours
-    )
 
 
 def _find(rows: Mapping[str, tuple[Item, ...]], wanted: str) -> tuple[str, Item]:

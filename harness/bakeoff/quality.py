@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from harness.bakeoff.plan import ExperimentPlan
 from harness.bakeoff.results import Quality, SliceResult
 from harness.core.records import Estimate, Item
 from harness.tasks.base import Task, primary
-from harness.tasks.measures import Measuring, estimate, everything, mean, proportion, share
+from harness.tasks.measures import Bools, Measuring, estimate, everything, mean, proportion, share
 from harness.tasks.scored import FAILED, INVALID, Scored
 
 
@@ -41,17 +41,21 @@ def measure_quality(
         without_overlap=mean(f"{name} without overlap", test, test.values, apart, how),
         others=task.others(test, how),
         breakdown=task.breakdown(dev, test, how),
-        slices=_slices(test, name, how),
+        slices=by_slice(test, name, lambda called, among: mean(called, test, test.values, among, how)),
     )
 
 
-def _slices(test: Scored, name: str, how: Measuring) -> tuple[SliceResult, ...]:
-    values = sorted({pair for item in test.items for pair in item.slices})
+def by_slice(test: Scored, name: str, figure: Callable[[str, Bools], Estimate]) -> tuple[SliceResult, ...]:
+    """A figure over the items with each value of each slice column.
+
+    Args:
+        name: of the figure.
+    """
     found = []
-    for column, value in values:
+    for column, value in sorted({pair for item in test.items for pair in item.slices}):
         among = np.array([(column, value) in item.slices for item in test.items], dtype=bool)
-        figure = mean(f"{name}, {column}={value}", test, test.values, among, how)
-        found.append(SliceResult(column=column, value=value, primary=figure))
+        primary = figure(f"{name}, {column}={value}", among)
+        found.append(SliceResult(column=column, value=value, primary=primary))
     return tuple(found)
 
 

@@ -27,6 +27,7 @@ from harness.bakeoff.answer_sets import AnswerSet, StoredRun, chosen_on
 from harness.bakeoff.cost import ledger_cost
 from harness.bakeoff.limit_checks import Counted
 from harness.bakeoff.plan import ExperimentPlan
+from harness.bakeoff.quality import by_slice
 from harness.bakeoff.results import (
     ArmResult,
     IfTodayIsWorse,
@@ -35,13 +36,12 @@ from harness.bakeoff.results import (
     Quality,
     RouteStep,
     RouteToToday,
-    SliceResult,
 )
 from harness.core.records import TODAY, ArmId, Estimate, Fitted
 from harness.core.wording import percent
 from harness.tasks.classification import MACRO_F1
 from harness.tasks.label_breakdown import LabelBreakdown
-from harness.tasks.measures import Measuring, confidence, estimate, share
+from harness.tasks.measures import confidence, estimate, share
 from harness.tasks.scored import Scored
 
 HANDED = "handed to today's way"
@@ -384,15 +384,9 @@ def _quality(design: RouteToToday, one: _Candidate, rest: float, run: StoredRun)
             coverage=share("share it answers", test, on_test, everything, how),
             temperature=design.temperature,
         ),
-        slices=_slices(test, on_test, rest, how),
+        slices=by_slice(
+            test,
+            "accuracy",
+            lambda called, among: _blended(test.where(among), on_test[among], rest, how.level, called),
+        ),
     )
-
-
-def _slices(test: Scored, own: Bools, rest: float, how: Measuring) -> tuple[SliceResult, ...]:
-    found = []
-    for column, value in sorted({pair for item in test.items for pair in item.slices}):
-        among = np.array([(column, value) in item.slices for item in test.items], dtype=bool)
-        name = f"accuracy, {column}={value}"
-        accuracy = _blended(test.where(among), own[among], rest, how.level, name)
-        found.append(SliceResult(column=column, value=value, primary=accuracy))
-    return tuple(found)

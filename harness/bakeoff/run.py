@@ -25,19 +25,19 @@ from harness.arms.base import (
     Material,
     canonical,
     config_digest,
-    items_digest,
 )
 from harness.bakeoff.addresses import check_addresses
 from harness.bakeoff.again import CONSENT, Again, ArmToAsk, asked_again, refuse, sound_journal
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of
 from harness.bakeoff.busy import watched
-from harness.bakeoff.evalset import earlier_looks, facts_of, load_rows, out_of_scope_rows, store_passages
+from harness.bakeoff.evalset import earlier_looks, facts_of, load_rows, out_of_scope_rows
 from harness.bakeoff.journal import Journal, Lane, Pass
 from harness.bakeoff.plan import ArmPlan, ExperimentPlan
 from harness.bakeoff.results import FailedArm
 from harness.bakeoff.run_folder import (
     FROM_JOURNAL,
     OUT_OF_SCOPE,
+    PASSAGES,
     REST,
     REST_DEV,
     Manifest,
@@ -48,6 +48,7 @@ from harness.core.context import Context, Progress
 from harness.core.environment import MemoryWatch, describe_environment
 from harness.core.errors import DataError, IncompleteRun, TrainingError, UsageError, UserError, command
 from harness.core.records import ArmId, Completion, Evalset, FittedArm, Item, Passage
+from harness.data.source import rows_digest
 from harness.tasks.kinds import task_of
 
 _LEAST_S, _EVERY_S = 5.0, 20.0
@@ -236,7 +237,7 @@ def _run(folder: RunFolder, context: Context, conclude: Conclude[T], early: Earl
             folder.write_rows(REST_DEV, evalset.rest_dev)
             looks = count_looks(context.runs, evalset.digests["test"], folder.lock().plan_digest)
             folder.write_failed(_run_arms(bakeoff))
-            store_passages(folder, _shown_passages(bakeoff))
+            folder.write_rows(PASSAGES, _shown_passages(bakeoff))
     finally:
         factory.close()
     context.progress.stage("drawing conclusions", None)
@@ -466,8 +467,8 @@ def lane_facts(arm: Arm, evalset: Evalset) -> dict[str, object]:
     return {
         "keys": KEY_VERSION,
         **arm.config,
-        "train": items_digest(evalset.train),
-        "dev": items_digest(dev_of(arm.id, evalset)),
+        "train": rows_digest(evalset.train),
+        "dev": rows_digest(dev_of(arm.id, evalset)),
     }
 
 

@@ -50,7 +50,7 @@ from harness.bakeoff.run_lock import writing
 from harness.core.environment import Environment
 from harness.core.errors import IncompleteRun, StoreError, UsageError, UserError, command, command_on, on_disk
 from harness.core.files import sha256_or_missing, write_atomically
-from harness.core.records import AnswerSpace, Evalset, Finding, Item, Label
+from harness.core.records import AnswerSpace, Evalset, Finding, Item, Label, Passage
 from harness.core.serial import decode, decode_item, encode
 from harness.privacy.redact import Placeholders
 
@@ -263,16 +263,18 @@ class RunFolder:
             split.append(replace(read, slices=slices.setdefault(read.slices, read.slices)))
         return {split: tuple(items) for split, items in found.items()}
 
-    def write_rows(self, name: str, items: Sequence[Item]) -> None:
+    def write_rows(self, name: str, items: Sequence[Item | Passage]) -> None:
         """Store rows beside the run's own, such as OUT_OF_SCOPE; without any no file is written."""
         if items:
             write_atomically(self.root / name, (f"{encode(item)}\n" for item in items))
 
     def rows(self, name: str) -> tuple[Item, ...]:
-        """What `write_rows` stored; none where it stored nothing."""
-        if not (self.root / name).exists():
-            return ()
-        return tuple(decode_item(line) for line in self._lines(name))
+        """What `write_rows` stored of items; none where it stored nothing."""
+        return self.records(name, decode_item)
+
+    def records(self, name: str, read: Callable[[str], _T]) -> tuple[_T, ...]:
+        """What `write_rows` stored, each line read; none where it stored nothing."""
+        return tuple(map(read, self._lines(name))) if (self.root / name).exists() else ()
 
     def write_failed(self, found: Sequence[FailedArm]) -> None:
         """Store which arms failed, or that none did."""

@@ -27,6 +27,7 @@ _THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "RAYON_NUM_THREADS",  # tokenizers
 )
+CPUINFO = "/proc/cpuinfo"
 _PACKAGES = (
     "tune-or-retrieve",
     "torch",
@@ -316,16 +317,27 @@ def _git(folder: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
+def cpu_flags(cpuinfo: str | Path = CPUINFO) -> frozenset[str]:
+    """The feature flags of the first processor; empty where the system does not tell."""
+    fields = _processor(cpuinfo)
+    return frozenset((fields.get("flags") or fields.get("Features") or "").split())
+
+
+def _processor(cpuinfo: str | Path) -> dict[str, str]:
+    """What the system says of the first processor; empty where it says nothing."""
+    try:
+        lines = Path(cpuinfo).read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in reversed(lines) if ":" in line)
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
 def _cpu() -> tuple[str, tuple[str, ...]]:
     wanted = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "bf16", "asimd")
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:
-        return platform.processor(), ()
-    pairs = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
-    fields = {key.strip(): value.strip() for key, value in pairs.items()}
-    flags = set((fields.get("flags") or fields.get("Features") or "").split())
-    return fields.get("model name", platform.machine()), tuple(f for f in wanted if f in flags)
+    fields, flags = _processor(CPUINFO), cpu_flags()
+    named = fields.get("model name", platform.machine()) if fields else platform.processor()
+    return named, tuple(flag for flag in wanted if flag in flags)
 
 
 def _memory_gib() -> float | None:

@@ -25,7 +25,7 @@ from typing import Literal
 import numpy as np
 
 from advisor.options import Option
-from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest, items_digest
+from harness.arms.base import KEY_VERSION, Arm, Material, canonical, config_digest
 from harness.bakeoff.again import CONSENT, ArmToAsk, asked_again, refuse
 from harness.bakeoff.arm_factory import ArmFactory
 from harness.bakeoff.evalset import load_rows
@@ -42,6 +42,7 @@ from harness.core.serial import decode, encode
 from harness.curve.fit import CurveGrid, ExamplePrice, Subject, learning_curve
 from harness.curve.records import CURVES_SCHEMA, CurveNote, CurvePoint, LearningCurve, LearningCurves
 from harness.data.nested import first_rows, geometric_sizes, nested_order
+from harness.data.source import rows_digest
 from harness.data.split import split_items
 from harness.models.base import EmbeddingModel
 from harness.models.remembering import KnownTexts
@@ -350,7 +351,7 @@ def _point(
 def _answers(
     bench: _CurveBench, folder: RunFolder, arm: Arm, seed: int, material: Material, items: Sequence[Item]
 ) -> Mapping[str, Outcome]:
-    digests = {"train": items_digest(material.train), "dev": items_digest(material.dev)}
+    digests = {"train": rows_digest(material.train), "dev": rows_digest(material.dev)}
     facts = {"keys": KEY_VERSION, **arm.config, **digests}
     config = config_digest(facts)
     lane = Lane(arm=arm.id, seed=seed, split=bench.request.split, config=config)

@@ -228,7 +228,6 @@ SHARE, LEAST_ROWS = 0.05, 10
 OWN_WORDS, OWN_LETTERS = 3, 10
 """What a text must keep to be compared without its boilerplate; words with digits in them do not count."""
 
-_LONGEST = 8_000  # characters of a text that are looked at
 _BLOCK = 512
 _SHOWN_CHARS = 80
 _WORDS = re.compile(
@@ -263,10 +262,10 @@ def without_boilerplate(texts: Sequence[str]) -> tuple[list[str], Phrase | None]
     for block in _text_blocks(texts):
         for place, covered in block.covered(frequent):
             rows += 1
-            own, taken = _split(texts[place][:_LONGEST], covered)
+            own, taken = _split(texts[place][:LONGEST], covered)
             phrases.update(taken[:_SHOWN_CHARS] for taken in taken[:3])
             if _is_enough(own):
-                found[place] = own + texts[place][_LONGEST:]
+                found[place] = own + texts[place][LONGEST:]
     if not phrases:
         return found, None
     text = max(phrases, key=lambda phrase: (phrases[phrase], len(phrase), phrase))
@@ -309,23 +308,29 @@ def _text_blocks(texts: Sequence[str]) -> Iterator[_Block]:
         spelled = [
             [
                 zlib.crc32(word.encode("utf-8", "surrogatepass"))
-                for word in _WORDS.findall(text[:_LONGEST].casefold())
+                for word in _WORDS.findall(text[:LONGEST].casefold())
             ]
             for text in texts[first : first + _BLOCK]
         ]
         words = np.array([len(one) for one in spelled], dtype=np.int64)
-        line = np.array([code for one in spelled for code in one], dtype=np.uint64)
-        runs = line.size - RUN_WORDS + 1
-        if runs < 1:
+        hashed = _run_hashes([code for one in spelled for code in one], RUN_WORDS)
+        runs = hashed.size
+        if not runs:
             continue
-        hashed = np.zeros(runs, dtype=np.uint64)
-        for offset in range(RUN_WORDS):
-            hashed = (hashed + line[offset : offset + runs]) * np.uint64(0x9E3779B97F4A7C15)
-            hashed ^= hashed >> np.uint64(29)
         owner = np.repeat(np.arange(len(words)), words)
         whole = owner[:runs] == owner[RUN_WORDS - 1 :]
         buckets = (hashed & np.uint64(_COUNTERS - 1)).astype(np.int64)
         yield _Block(first=first, words=words, buckets=buckets[whole], owners=owner[:runs][whole])
+
+
+def _run_hashes(codes: Sequence[int], words: int) -> Hashes:
+    """A hash of each run of so many words, by the words' codes."""
+    line = np.array(codes, dtype=np.uint64)
+    hashed = np.zeros(max(0, line.size - words + 1), dtype=np.uint64)
+    for offset in range(words if hashed.size else 0):
+        hashed = (hashed + line[offset : offset + hashed.size]) * np.uint64(0x9E3779B97F4A7C15)
+        hashed ^= hashed >> np.uint64(29)
+    return hashed
 
 
 def _split(text: str, covered: NDArray[np.bool_]) -> tuple[str, list[str]]:
@@ -499,12 +504,7 @@ def shared_ngram_ids(items: Sequence[Item], words: int = 8) -> frozenset[str]:
             zlib.crc32(word.encode("utf-8", "surrogatepass"))
             for word in re.findall(r"\w+", item.text[:LONGEST].casefold())
         ]
-        line = np.array(codes, dtype=np.uint64)
-        hashed = np.zeros(max(0, line.size - words + 1), dtype=np.uint64)
-        for offset in range(words if hashed.size else 0):
-            hashed = (hashed + line[offset : offset + hashed.size]) * np.uint64(0x9E3779B97F4A7C15)
-            hashed ^= hashed >> np.uint64(29)
-        runs.append(np.unique(hashed))
+        runs.append(np.unique(_run_hashes(codes, words)))
     if not runs:
         return frozenset()
     everything = np.concatenate(runs)

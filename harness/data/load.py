@@ -185,8 +185,10 @@ def load_file(path: str | Path, form: DataPlan, seed: int) -> Evalset:
     if form.answer:
         return _load_questions(path, form, seed)
     rows, findings = read_file(path, form)
-    like = likeness([row.item for row in rows])
-    return _gated(_split_file(path.stem, cluster_rows(rows, like), seed, findings), like)
+    items = [row.item for row in rows]
+    return _own_file(
+        path, rows, AnswerSpace(labels=_labels_of(items)), seed, [*findings, *_rare_labels(items)]
+    )
 
 
 def _load_fields(path: Path, form: DataPlan, seed: int) -> Evalset:
@@ -202,7 +204,7 @@ def _load_fields(path: Path, form: DataPlan, seed: int) -> Evalset:
         replace(row, item=replace(row.item, target=schema.ordered(target)))
         for row, target in zip(rows, targets, strict=True)
     ]
-    return _open_set(path, rows, space, seed, findings)
+    return _own_file(path, rows, space, seed, findings)
 
 
 def _load_questions(path: Path, form: DataPlan, seed: int) -> Evalset:
@@ -222,13 +224,13 @@ def _load_questions(path: Path, form: DataPlan, seed: int) -> Evalset:
     if not any(one.answerable for one in references):
         message = "No question has an answer: whatever answers one is wrong."
         findings = [*findings, Finding(code="no-answers", severity="warning", message=message)]
-    return _open_set(path, rows, AnswerSpace(kind=TaskKind.QUESTION_ANSWERING), seed, findings)
+    return _own_file(path, rows, AnswerSpace(kind=TaskKind.QUESTION_ANSWERING), seed, findings)
 
 
-def _open_set(
+def _own_file(
     path: Path, rows: Sequence[RowGroups], space: AnswerSpace, seed: int, findings: Sequence[Finding]
 ) -> Evalset:
-    """A user's own rows without a closed set of answers."""
+    """A user's own rows, clustered, split and checked."""
     like = likeness([row.item for row in rows])
     items = cluster_rows(rows, like)
     splits = split_items(items, FRACTIONS, seed, task_of(space).stratum)
@@ -237,7 +239,7 @@ def _open_set(
         title=f"The file {path.stem}",
         licence="not stated",
         provenance="the user's own file",
-        labels=(),
+        labels=space.labels,
         train=splits["train"],
         dev=splits["dev"],
         test=splits["test"],
@@ -352,23 +354,6 @@ def read_file(path: Path, form: DataPlan) -> tuple[list[RowGroups], list[Finding
         )
     met.say(len(rows), problems)
     return rows, problems.findings
-
-
-def _split_file(name: str, items: Sequence[Item], seed: int, findings: Sequence[Finding]) -> Evalset:
-    labels = _labels_of(items)
-    splits = split_items(items, FRACTIONS, seed, task_of(AnswerSpace(labels=labels)).stratum)
-    return Evalset(
-        name=name,
-        title=f"The file {name}",
-        licence="not stated",
-        provenance="the user's own file",
-        labels=labels,
-        train=splits["train"],
-        dev=splits["dev"],
-        test=splits["test"],
-        digests={split: rows_digest(rows) for split, rows in splits.items()},
-        findings=(*findings, *_rare_labels(items)),
-    )
 
 
 def _gated(evalset: Evalset, like: Likeness | None = None) -> Evalset:

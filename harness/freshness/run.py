@@ -30,7 +30,7 @@ from advisor.money.ledger import Covers, Money, PriceBasis, total_usd
 from advisor.money.price_book import PriceBook
 from advisor.options import Option, TaskKind
 from advisor.reading import Unreadable, read_json
-from harness.arms.base import Arm, Material, items_digest
+from harness.arms.base import Arm, Material
 from harness.bakeoff.arm_factory import ArmFactory, lanes_of, open_embedder
 from harness.bakeoff.busy import busy_reason, watched
 from harness.bakeoff.cost import cost_lines
@@ -47,6 +47,7 @@ from harness.core.files import make_folder, write_atomically
 from harness.core.names import file_name
 from harness.core.records import ABSTAINING, ArmId, Completion, Evalset, Fitted, FittedArm, Item, Outcome
 from harness.core.serial import decode, encode
+from harness.data.source import rows_digest
 from harness.freshness.editions import Editions, load_editions
 from harness.freshness.measure import (
     DrillSetting,
@@ -179,7 +180,7 @@ def _same_rows(home: Path, editions: Editions) -> None:
         DataError: if they changed since the drill began.
     """
     found = {
-        f"{part} of edition {name}": items_digest(items)
+        f"{part} of edition {name}": rows_digest(items)
         for name, rows in (("one", editions.first), ("two", editions.second))
         for part, items in (("train", rows.train), ("dev", rows.dev), ("test", rows.test))
     }

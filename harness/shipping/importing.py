@@ -223,12 +223,7 @@ def _import_encoder(folder: RunFolder, wish: ImportRequest, context: Context) ->
     _same_answers(artefact, evalset)
     sha256 = pin_of_encoder(wish.path)
     _free_name(folder, arm, sha256)
-    place = folder.artefacts / f"import-{wish.name}"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
-    for name in (RECORD_FILE, *files_of_encoder(wish.path)):
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(wish.path / name, place / name)
+    place = _copied(folder, wish, (RECORD_FILE, *files_of_encoder(wish.path)))
     settings = EncoderSettings(
         base=place,
         model=wish.name,
@@ -249,6 +244,16 @@ def _import_encoder(folder: RunFolder, wish: ImportRequest, context: Context) ->
     _settle_and_answer(folder, encoder, evalset, fitted, context)
     counts = (len(evalset.dev), len(evalset.test))
     return _note(folder, _imported(arm, "adapter", wish, sha256, counts, context))
+
+
+def _copied(folder: RunFolder, wish: ImportRequest, names: Sequence[str]) -> Path:
+    """The folder in the run with these files of what is brought in."""
+    place = folder.artefacts / f"import-{wish.name}"
+    shutil.rmtree(place, ignore_errors=True)
+    for name in names:
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(wish.path / name, place / name)
+    return place
 
 
 def _same_answers(artefact: KeptEncoder, evalset: Evalset) -> None:
@@ -311,11 +316,7 @@ def _import_adapter(folder: RunFolder, wish: ImportRequest, context: Context) ->
     sha256 = hashlib.sha256(encode(files).encode()).hexdigest()
     _free_name(folder, arm, sha256)
     job, done = _training_of(wish.path)
-    place = folder.artefacts / f"import-{wish.name}"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
-    for name in files:
-        shutil.copy2(wish.path / name, place / name)
+    place = _copied(folder, wish, tuple(files))
     settings = model_settings(context, plan, ArmPlan(option=Option.TUNE, model=job.base_model))
     tuner = local_tuner(job.base_model, job.recipe, place, settings)
     artefact = Artefact(

@@ -11,19 +11,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.core.environment import CPUINFO, cpu_flags
 from harness.core.errors import needs
 from harness.models.settings import Precision
-
-CPUINFO = Path("/proc/cpuinfo")
-
-
-def cpu_flags(cpuinfo: str) -> frozenset[str]:
-    """The feature flags of the first processor in the text of `/proc/cpuinfo`; empty when there are none."""
-    for line in cpuinfo.splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() in ("flags", "Features"):
-            return frozenset(value.split())
-    return frozenset()
 
 
 def cpu_has_bf16_tiles(flags: frozenset[str]) -> bool:
@@ -31,19 +21,18 @@ def cpu_has_bf16_tiles(flags: frozenset[str]) -> bool:
     return {"amx_bf16", "amx_tile"} <= flags
 
 
-def trains_in_bf16(device: str, cpuinfo: Path = CPUINFO) -> bool:
+def trains_in_bf16(device: str, cpuinfo: str | Path = CPUINFO) -> bool:
     """Whether training multiplies in bf16: where the hardware has instructions for it.
 
     With AVX-512's alone a step of MiniLM takes 0.37 CPU s against 0.59 in fp32 (docs/benchmarks.md).
     """
     if device != "cpu":
         return choose_precision(device, None) == "bf16"
-    text = cpuinfo.read_text(encoding="ascii", errors="replace") if cpuinfo.is_file() else ""
-    flags = cpu_flags(text)
+    flags = cpu_flags(cpuinfo)
     return cpu_has_bf16_tiles(flags) or "avx512_bf16" in flags
 
 
-def choose_precision(device: str, asked: Precision | None, cpuinfo: Path = CPUINFO) -> Precision:
+def choose_precision(device: str, asked: Precision | None, cpuinfo: str | Path = CPUINFO) -> Precision:
     """The format to compute in: what was asked for, else by hardware.
 
     Raises:
@@ -52,8 +41,7 @@ def choose_precision(device: str, asked: Precision | None, cpuinfo: Path = CPUIN
     if asked is not None:
         return asked
     if device == "cpu":
-        text = cpuinfo.read_text(encoding="ascii", errors="replace") if cpuinfo.is_file() else ""
-        return "bf16" if cpu_has_bf16_tiles(cpu_flags(text)) else "fp32"
+        return "bf16" if cpu_has_bf16_tiles(cpu_flags(cpuinfo)) else "fp32"
     with needs("local"):
         import torch
     return "bf16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "fp32"
