@@ -115,19 +115,32 @@ class Arm(Protocol):
         """Free what the arm holds."""
 
 
-class WithoutLanguageModel:
+class WithoutLanguageModel(ABC):
     """An arm that sends no messages, keeps nothing from query to query, and mostly holds nothing to free."""
 
     identity = None
+
+    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
+        """One pass over all items."""
+        if items:
+            yield from self._pass(items, batched=True)
+
+    def predict_one(self, item: Item) -> Outcome:
+        """One item alone."""
+        return next(self._pass([item], batched=False))
+
+    @abstractmethod
+    def _pass(self, items: Sequence[Item], *, batched: bool) -> Iterator[Outcome]:
+        """The answers of items that are worked out together, each with its share of the time."""
 
     def explain(self, item: Item) -> Explained:
         """No messages are sent."""
         return Explained(messages=())
 
-    def refresh(self) -> None:
+    def refresh(self) -> None:  # noqa: B027 - nothing is kept
         """Nothing is kept."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - nothing of its own is open
         """Nothing of its own is open."""
 
 
@@ -175,9 +188,9 @@ def score_on(outcomes: Sequence[Outcome], items: Sequence[Item], task: Task) -> 
     return sum(score.values[metric] or 0.0 for score in scores) / len(items)
 
 
-def shared_time(items: Sequence[Item], seconds: float) -> Timing:
-    """The timing of each item of one batched pass."""
-    return Timing(model_s=seconds / max(1, len(items)), batched=True)
+def shared_time(items: Sequence[Item], seconds: float, *, batched: bool) -> Timing:
+    """The timing of each item of one pass."""
+    return Timing(model_s=seconds / len(items), batched=batched)
 
 
 def with_search(used: Usage | None, searched: Usage | None) -> Usage | None:

@@ -135,14 +135,6 @@ class BestSentenceArm(WithoutLanguageModel):
             notes=(f"Search, passages and share were chosen on {len(material.dev)} dev items.",),
         )
 
-    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """Find the passages of all items at once."""
-        yield from self._answer(items, batched=True)
-
-    def predict_one(self, item: Item) -> Outcome:
-        """Find the passages of one item."""
-        return next(iter(self._answer([item], batched=False)))
-
     def explain(self, item: Item) -> Explained:
         """The passages that are looked at; no messages are sent."""
         return Explained(messages=(), neighbours=self._searching.found([item], self._way.k)[0])
@@ -170,9 +162,7 @@ class BestSentenceArm(WithoutLanguageModel):
             return self._task.extracted(None)
         return self._task.extracted(picked.sentence, picked.place)
 
-    def _answer(self, items: Sequence[Item], *, batched: bool) -> Iterator[Outcome]:
-        if not items:
-            return
+    def _pass(self, items: Sequence[Item], *, batched: bool) -> Iterator[Outcome]:
         start = time.perf_counter()
         found = self._searching.found(items, self._way.k)
         searched = (time.perf_counter() - start) / len(items)

@@ -295,27 +295,23 @@ class EncoderArm(WithoutLanguageModel):
         seconds = max(time.perf_counter() - start, best.seconds)  # of all starts, where it was stopped
         return Fitted(choices=choices, trials=trials, seconds=seconds)
 
-    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """One pass over all items."""
-        if not items:
-            return
-        start, texts = time.perf_counter(), self._texts(items)
-        known = self._on_dev if self._on_dev is not None and self._on_dev.texts == texts else None
-        logprobs = self._logprobs(texts, None if known is None else known.scores)
-        seconds = time.perf_counter() - start + (0.0 if known is None else known.seconds)
-        timing = shared_time(items, seconds)
-        for item, row in zip(items, logprobs, strict=True):
-            yield self._prediction(item, row, timing)
-
-    def predict_one(self, item: Item) -> Outcome:
-        """One item alone."""
-        start = time.perf_counter()
-        row = self._logprobs(self._texts([item]))[0]
-        return self._prediction(item, row, Timing(model_s=time.perf_counter() - start))
-
     def close(self) -> None:
         """Free the encoder."""
         self._classifier = self._on_dev = None
+
+    def _pass(self, items: Sequence[Item], *, batched: bool) -> Iterator[Outcome]:
+        start, texts = time.perf_counter(), self._texts(items)
+        known = self._on_dev if batched and self._on_dev and self._on_dev.texts == texts else None
+        logprobs = self._logprobs(texts, None if known is None else known.scores)
+        seconds = time.perf_counter() - start + (0.0 if known is None else known.seconds)
+        timing = shared_time(items, seconds, batched=batched)
+        for item, row in zip(items, logprobs, strict=True):
+            yield Completion(
+                item_id=item.id,
+                text=self._labels[int(np.argmax(row))],
+                choice_logprobs=tuple(float(value) for value in row),
+                timing=timing,
+            )
 
     def _train(
         self, recipe: EncoderRecipe, material: Material, work: Path | None
@@ -385,14 +381,6 @@ class EncoderArm(WithoutLanguageModel):
         order = [classifier.labels.index(label) for label in self._labels]  # another's may stand otherwise
         found: Logits = classifier.logprobs(texts, of_head)[:, order]
         return found
-
-    def _prediction(self, item: Item, row: Logits, timing: Timing) -> Completion:
-        return Completion(
-            item_id=item.id,
-            text=self._labels[int(np.argmax(row))],
-            choice_logprobs=tuple(float(value) for value in row),
-            timing=timing,
-        )
 
 
 def share_on(scores: Logits, margins: Logits, truth: Sequence[int]) -> tuple[float, float]:
@@ -504,25 +492,16 @@ class TaggerArm(WithoutLanguageModel):
             ),
         )
 
-    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """One pass over all items."""
-        if not items:
-            return
-        start = time.perf_counter()
-        answers = self._opened().answers([self.settings.text(item) for item in items])
-        timing = shared_time(items, time.perf_counter() - start)
-        for item, text in zip(items, answers, strict=True):
-            yield Completion(item_id=item.id, text=text, timing=timing)
-
-    def predict_one(self, item: Item) -> Outcome:
-        """One item alone."""
-        start = time.perf_counter()
-        (text,) = self._opened().answers([self.settings.text(item)])
-        return Completion(item_id=item.id, text=text, timing=Timing(model_s=time.perf_counter() - start))
-
     def close(self) -> None:
         """Free the encoder."""
         self._reader = None
+
+    def _pass(self, items: Sequence[Item], *, batched: bool) -> Iterator[Outcome]:
+        start = time.perf_counter()
+        answers = self._opened().answers([self.settings.text(item) for item in items])
+        timing = shared_time(items, time.perf_counter() - start, batched=batched)
+        for item, text in zip(items, answers, strict=True):
+            yield Completion(item_id=item.id, text=text, timing=timing)
 
     def _opened(self) -> FieldReader:
         assert self._reader is not None, "fit comes first"

@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.arms.base import Material, WithoutLanguageModel, shared_time
+from harness.arms.base import Material, WithoutLanguageModel
 from harness.core.errors import DataError
 from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
 from harness.tasks.records import Combined
@@ -36,22 +36,14 @@ class FloorArm(WithoutLanguageModel):
         name = "label" if material.task.choices else "answer"
         return Fitted(choices={name: self._answer.text}, seconds=0.0)
 
-    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """The same answer for every item."""
-        start = time.perf_counter()
-        answers = [self._completion(item, Timing(model_s=0.0)) for item in items]
-        share = shared_time(items, time.perf_counter() - start)
-        for answer in answers:
-            yield dataclasses.replace(answer, timing=share)
-
-    def predict_one(self, item: Item) -> Outcome:
-        """The same answer, timed."""
-        start = time.perf_counter()
-        completion = self._completion(item, Timing(model_s=0.0))
-        return dataclasses.replace(completion, timing=Timing(model_s=time.perf_counter() - start))
-
-    def _completion(self, item: Item, timing: Timing) -> Completion:
-        answer = self._answer
-        return Completion(
-            item_id=item.id, text=answer.text, choice_logprobs=answer.choice_logprobs, timing=timing
-        )
+    def _pass(self, items: Sequence[Item], *, batched: bool) -> Iterator[Outcome]:
+        for item in items:
+            start, answer = time.perf_counter(), self._answer
+            found = Completion(
+                item_id=item.id,
+                text=answer.text,
+                choice_logprobs=answer.choice_logprobs,
+                timing=Timing(model_s=0.0),
+            )
+            timing = Timing(model_s=time.perf_counter() - start, batched=batched)
+            yield dataclasses.replace(found, timing=timing)

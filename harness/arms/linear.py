@@ -28,7 +28,7 @@ from harness.arms.base import (
 from harness.core.artefacts import LinearArtefact
 from harness.core.errors import DataError, ModelUnavailable, StoreError, needs
 from harness.core.files import sha256_of, sha256_or_missing, written_whole
-from harness.core.records import ArmId, Completion, Fitted, Item, Outcome, Timing
+from harness.core.records import ArmId, Completion, Fitted, Item, Outcome
 from harness.core.serial import decode, encode
 from harness.data.source import rows_digest
 from harness.knowledge.retriever import indexing_usage
@@ -215,22 +215,6 @@ class LinearArm(WithoutLanguageModel):
             notes=() if self._embedder else ("No embedding model here: TF-IDF candidates only.",),
         )
 
-    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """One pass over all items."""
-        if not items:
-            return
-        start = time.perf_counter()
-        logprobs = self._logprobs([item.text for item in items])
-        timing = shared_time(items, time.perf_counter() - start)
-        for item, row in zip(items, logprobs, strict=True):
-            yield self._prediction(item, row, timing)
-
-    def predict_one(self, item: Item) -> Outcome:
-        """One item alone."""
-        start = time.perf_counter()
-        row = self._logprobs([item.text])[0]
-        return self._prediction(item, row, Timing(model_s=time.perf_counter() - start))
-
     def out_of_fold(self, material: Material) -> Iterator[Outcome]:
         """Answer the training rows, each by the chosen candidate fitted without its fold."""
         assert self._classifier is not None, "fit comes first"
@@ -244,11 +228,7 @@ class LinearArm(WithoutLanguageModel):
             counting, counts = _counting(texts)
             rows = ReadTexts(texts=texts, counts=counts, embedder=embedder)
             fitted = _fit(candidate, rows, labels, counting, names, self._seed)
-            start = time.perf_counter()
-            logprobs = fitted.logprobs([item.text for item in held])
-            timing = shared_time(held, time.perf_counter() - start)
-            for item, row in zip(held, logprobs, strict=True):
-                yield self._prediction(item, row, timing)
+            yield from self._by(fitted, held, batched=True)
 
     def close(self) -> None:
         """Forget the classifier."""
@@ -265,18 +245,22 @@ class LinearArm(WithoutLanguageModel):
             self._classifier = load_linear(self._keep_in, self._embedder)
         return self._classifier is not None
 
-    def _logprobs(self, texts: Sequence[str]) -> Logits:
+    def _pass(self, items: Sequence[Item], *, batched: bool) -> Iterator[Outcome]:
         assert self._classifier is not None, "fit comes first"
-        return self._classifier.logprobs(texts)
+        return self._by(self._classifier, items, batched=batched)
 
-    def _prediction(self, item: Item, row: Logits, timing: Timing) -> Completion:
-        return Completion(
-            item_id=item.id,
-            text=self._classifier.labels[int(np.argmax(row))] if self._classifier else "",
-            choice_logprobs=tuple(float(v) for v in row),
-            usage=self._usage_of(item),
-            timing=timing,
-        )
+    def _by(self, classifier: LinearClassifier, items: Sequence[Item], *, batched: bool) -> Iterator[Outcome]:
+        start = time.perf_counter()
+        logprobs = classifier.logprobs([item.text for item in items])
+        timing = shared_time(items, time.perf_counter() - start, batched=batched)
+        for item, row in zip(items, logprobs, strict=True):
+            yield Completion(
+                item_id=item.id,
+                text=classifier.labels[int(np.argmax(row))],
+                choice_logprobs=tuple(float(v) for v in row),
+                usage=self._usage_of(item),
+                timing=timing,
+            )
 
     def _usage_of(self, item: Item) -> Usage | None:
         """What embedding an item used of a service; None where none was asked."""

@@ -106,14 +106,6 @@ class NeighbourValuesArm(WithoutLanguageModel):
             notes=(f"Search and number of rows were chosen on {len(material.dev)} dev items.",),
         )
 
-    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """Find the rows of all items at once."""
-        yield from self._answer(items, batched=True)
-
-    def predict_one(self, item: Item) -> Outcome:
-        """Find the rows of one item."""
-        return next(iter(self._answer([item], batched=False)))
-
     def explain(self, item: Item) -> Explained:
         """The rows that are put together; no messages are sent."""
         return Explained(messages=(), neighbours=self._opened().answer([item], self._way)[0][1])
@@ -122,9 +114,7 @@ class NeighbourValuesArm(WithoutLanguageModel):
         assert self._values is not None, "fit comes first"
         return self._values
 
-    def _answer(self, items: Sequence[Item], *, batched: bool) -> Iterator[Outcome]:
-        if not items:
-            return
+    def _pass(self, items: Sequence[Item], *, batched: bool) -> Iterator[Outcome]:
         start = time.perf_counter()
         answers = self._opened().answer(items, self._way)
         share = (time.perf_counter() - start) / len(items)

@@ -82,33 +82,13 @@ class NeighboursArm(WithoutLanguageModel):
             notes=(f"The vote was chosen on {len(material.dev)} dev items.",),
         )
 
-    def predict(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """Find the rows of all items at once."""
-        if not items:
-            return
-        start = time.perf_counter()
-        found = self._index.retriever.search(
-            [item.text for item in items], self._vote.k, mode=self._vote.mode
-        )
-        searched = (time.perf_counter() - start) / len(items)
-        for item, near in zip(items, found, strict=True):
-            yield self._prediction(item, near, searched, batched=True)
-
-    def predict_one(self, item: Item) -> Outcome:
-        """Find the rows of one item."""
-        start = time.perf_counter()
-        near = self._nearest(item)
-        return self._prediction(item, near, time.perf_counter() - start, batched=False)
-
     def out_of_fold(self, material: Material) -> Iterator[Outcome]:
         """Answer the training rows, each by votes of the others without related rows and equal texts."""
         if not material.train:
             return
         start = time.perf_counter()
         found = self._index.search_without_self(material.train, self._vote.k, mode=self._vote.mode)
-        searched = (time.perf_counter() - start) / len(material.train)
-        for item, near in zip(material.train, found, strict=True):
-            yield self._prediction(item, near, searched, batched=True)
+        yield from self._voted(material.train, found, time.perf_counter() - start, batched=True)
 
     def explain(self, item: Item) -> Explained:
         """The rows that vote; no messages are sent."""
@@ -125,18 +105,31 @@ class NeighboursArm(WithoutLanguageModel):
     def _nearest(self, item: Item) -> tuple[Neighbour, ...]:
         return self._index.retriever.search([item.text], self._vote.k, mode=self._vote.mode)[0]
 
-    def _prediction(
-        self, item: Item, near: tuple[Neighbour, ...], searched_s: float, *, batched: bool
-    ) -> Completion:
-        assert self._voters is not None, "fit comes first"
+    def _pass(self, items: Sequence[Item], *, batched: bool) -> Iterator[Outcome]:
         start = time.perf_counter()
-        row = self._voters.logprobs(near, self._vote.power, self._certainty)
-        voted_s = time.perf_counter() - start
-        return Completion(
-            item_id=item.id,
-            text=self._voters.labels[int(np.argmax(row))],
-            choice_logprobs=tuple(float(v) for v in row),
-            timing=Timing(retrieval_s=searched_s, model_s=voted_s, batched=batched),
-            neighbours=near,
-            usage=self._index.retriever.usage_of(item.text, self._vote.mode),
-        )
+        texts = [item.text for item in items]
+        found = self._index.retriever.search(texts, self._vote.k, mode=self._vote.mode)
+        return self._voted(items, found, time.perf_counter() - start, batched=batched)
+
+    def _voted(
+        self,
+        items: Sequence[Item],
+        found: Sequence[tuple[Neighbour, ...]],
+        searching_s: float,
+        *,
+        batched: bool,
+    ) -> Iterator[Outcome]:
+        """What the rows found say of each item, each with its share of the seconds that finding took."""
+        assert self._voters is not None, "fit comes first"
+        for item, near in zip(items, found, strict=True):
+            start = time.perf_counter()
+            row = self._voters.logprobs(near, self._vote.power, self._certainty)
+            voted_s = time.perf_counter() - start
+            yield Completion(
+                item_id=item.id,
+                text=self._voters.labels[int(np.argmax(row))],
+                choice_logprobs=tuple(float(v) for v in row),
+                timing=Timing(retrieval_s=searching_s / len(items), model_s=voted_s, batched=batched),
+                neighbours=near,
+                usage=self._index.retriever.usage_of(item.text, self._vote.mode),
+            )
