@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic
 
-from harness.models.api.asking import Asked, Asker, Got
+from harness.models.api.asking import Asked, Asker
 from harness.models.api.budget import SpendGuard
+from harness.models.api.dialects.said import Got
 
 
 class AskedModel(Generic[Asked, Got]):

@@ -27,15 +27,14 @@ from advisor.money.usage import Usage, add
 from harness.core.errors import ModelUnavailable, OverBudget, WaitTooLong
 from harness.core.records import Failure, FailureKind, FreeText, HeldBy, Timing
 from harness.models.api.budget import Reservation, SpendGuard
-from harness.models.api.calls import Caller, Form, Received, Request, Route
-from harness.models.api.dialects.said import ReceivedAnswer
+from harness.models.api.calls import Caller, Form, Request, Route
+from harness.models.api.dialects.said import Got, ReceivedAnswer
 from harness.models.api.faults import Fault
 from harness.models.api.shared import Clock, Pace, SharedCalls, Sleep
 from harness.models.base import ChatRequest
 from harness.models.settings import ModelSettings
 
 Asked = TypeVar("Asked", bound=Request)
-Got = TypeVar("Got", bound=Received)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

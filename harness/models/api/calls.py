@@ -21,12 +21,11 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from advisor.money.usage import Usage
 from harness.core.errors import ModelUnavailable
 from harness.core.records import AnswerForm, Choices, FreeText, JsonSchema, Message
 from harness.models.api.destinations import Destination
 from harness.models.api.dialects.reading import is_known, read_answer
-from harness.models.api.dialects.said import ReceivedAnswer
+from harness.models.api.dialects.said import Received, ReceivedAnswer
 from harness.models.api.faults import Fault, fault_of, used_up_pause_s
 from harness.models.base import ChatRequest
 
@@ -310,22 +309,6 @@ class Request(Protocol):
     @property
     def item_id(self) -> str:
         """What it is about."""
-
-
-class Received(Protocol):
-    """What an answered call says of itself, whatever was asked."""
-
-    @property
-    def usage(self) -> Usage:
-        """The tokens it reports."""
-
-    @property
-    def served_by(self) -> str:
-        """What the provider says answered, '' when it does not say."""
-
-    @property
-    def pause_s(self) -> float | None:
-        """How long no further call should begin, by the limits that came with the answer."""
 
 
 Asked_contra = TypeVar("Asked_contra", bound=Request, contravariant=True)

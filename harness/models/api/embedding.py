@@ -15,7 +15,7 @@ import hashlib
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
@@ -27,9 +27,10 @@ from advisor.money.usage import CountedBy, Usage
 from harness.core.errors import ModelUnavailable, StoreError
 from harness.core.records import Failure, ModelIdentity
 from harness.models.api.asked import AskedModel
-from harness.models.api.asking import Asked, Asker, Got, Outside, Settled
+from harness.models.api.asking import Asked, Asker, Outside, Settled
 from harness.models.api.calls import Caller, Form, Route
 from harness.models.api.destinations import BATCH_HOSTS, Destination, destination, key_for
+from harness.models.api.dialects.said import Got
 from harness.models.api.dialects.vectors import (
     ReceivedScores,
     ReceivedVectors,
@@ -37,7 +38,7 @@ from harness.models.api.dialects.vectors import (
     read_scores,
     read_vectors,
 )
-from harness.models.api.faults import Fault, used_up_pause_s
+from harness.models.api.faults import Fault
 from harness.models.api.library import (
     endpoint,
     key_variable,
@@ -46,7 +47,7 @@ from harness.models.api.library import (
     require_aiohttp,
     secrets_in,
 )
-from harness.models.api.posting import Poster, body_of
+from harness.models.api.posting import Poster, understood
 from harness.models.api.shared import SharedCalls
 from harness.models.base import Vectors
 from harness.models.settings import ModelSettings
@@ -178,13 +179,9 @@ class VectorCaller:
         body = self._surface.body(self._model, request)
         auth = {self._surface.auth: route.api_key} if self._surface.auth and route.api_key else None
         posted = await self._poster.post(self._url, body, route, auth=auth)
-        if isinstance(posted, Fault):
-            return posted
-        found = body_of(posted, request.texts, route, now)
-        answer = found if isinstance(found, Fault) else read_vectors(found, len(request.texts))
-        if isinstance(answer, Fault):
-            return answer
-        return replace(answer, pause_s=used_up_pause_s(posted.headers, now))
+        return understood(
+            posted, request.texts, route, now, lambda body: read_vectors(body, len(request.texts))
+        )
 
     def most_tokens(self, request: TextsRequest, form: Form) -> tuple[int, int]:
         """The most tokens of a call, in and out: no token is less than a byte."""
@@ -480,13 +477,8 @@ class RankingCaller:
         names = ("text_1", "text_2") if self._scores else ("query", "documents")
         asked = dict(zip(names, (request.query, list(request.texts)), strict=True))
         posted = await self._poster.post(self._url, {"model": self._model, **asked}, route)
-        if isinstance(posted, Fault):
-            return posted
-        found = body_of(posted, (request.query, *request.texts), route, now)
-        answer = found if isinstance(found, Fault) else read_scores(found, len(request.texts))
-        if isinstance(answer, Fault):
-            return answer
-        return replace(answer, pause_s=used_up_pause_s(posted.headers, now))
+        said = (request.query, *request.texts)
+        return understood(posted, said, route, now, lambda body: read_scores(body, len(request.texts)))
 
     def most_tokens(self, request: RankingRequest, form: Form) -> tuple[int, int]:
         """The most tokens of a call, in and out: the query is read with each text."""

@@ -31,7 +31,7 @@ from harness.models.api.calls import (
 )
 from harness.models.api.dialects import streamed
 from harness.models.api.dialects.reading import read_answer
-from harness.models.api.dialects.said import ReceivedAnswer
+from harness.models.api.dialects.said import Got, ReceivedAnswer
 from harness.models.api.faults import Fault, fault_of_response, printable, read_error, used_up_pause_s
 from harness.models.api.transport import MOST_BYTES, MOST_ERROR_BYTES, MOST_PACKED_BYTES
 from harness.models.base import ChatRequest
@@ -208,6 +208,23 @@ def _decoded(posted: Posted) -> str:
     return raw.decode("utf-8-sig", "replace")
 
 
+def understood(
+    posted: Posted | Fault,
+    said: Sequence[str],
+    route: Route,
+    now: datetime,
+    read: Callable[[Mapping[str, Any]], Got | Fault],
+) -> Got | Fault:
+    """What `read` finds in an answer, with the pause that its limits ask for; else the fault."""
+    if isinstance(posted, Fault):
+        return posted
+    body = body_of(posted, said, route, now)
+    answer = body if isinstance(body, Fault) else read(body)
+    if isinstance(answer, Fault):
+        return answer
+    return replace(answer, pause_s=used_up_pause_s(posted.headers, now))
+
+
 def _json(text: str) -> Mapping[str, Any] | None:
     text = text.strip()
     try:
@@ -273,7 +290,10 @@ class DirectCaller:
         if word is not None:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         posted = await self._poster.post(self._url, body, route, word=word)
-        answer = posted if isinstance(posted, Fault) else _understood(posted, request, route, form, now)
+        most = most_output_tokens(request, form)
+        answer = understood(
+            posted, said_in(request), route, now, lambda body: read_answer(body, most, request.form)
+        )
         if self.by_responses and form.seed and isinstance(answer, ReceivedAnswer):
             return replace(answer, ignored=("seed",))
         return answer
@@ -309,17 +329,3 @@ class DirectCaller:
     def _asked(self, request: ChatRequest, route: Route, form: Form) -> dict[str, Any]:
         asked = (responses_body if self.by_responses else request_body)(request, route, form)
         return {"model": self._model, **asked}
-
-
-def _understood(
-    posted: Posted, request: ChatRequest, route: Route, form: Form, now: datetime
-) -> ReceivedAnswer | Fault:
-    body = body_of(posted, said_in(request), route, now)
-    answer = (
-        body
-        if isinstance(body, Fault)
-        else read_answer(body, most_output_tokens(request, form), request.form)
-    )
-    if isinstance(answer, Fault):
-        return answer
-    return replace(answer, pause_s=used_up_pause_s(posted.headers, now))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 from advisor.money.usage import CountedBy, Usage
 from harness.core.records import AnswerForm, Choices, FailureKind
@@ -68,24 +68,37 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReceivedAnswer:
-    """An answered attempt.
+class Received:
+    """What an answered call says of itself, whatever was asked.
 
     Attributes:
+        usage: the tokens it reports.
         served_by: what the provider says answered, '' when it does not say.
-        cut: the answer was ended by its token limit.
-        choice_logprobs: one for each answer of a closed set, normalised, where the model gave them.
-        ignored: parameters that were to be sent and never went out.
         pause_s: how long no further call should begin, by the limits that came with the answer.
     """
 
-    text: str
     usage: Usage
-    served_by: str
+    served_by: str = ""
+    pause_s: float | None = None
+
+
+Got = TypeVar("Got", bound=Received)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedAnswer(Received):
+    """An answered attempt.
+
+    Attributes:
+        cut: the answer was ended by its token limit.
+        choice_logprobs: one for each answer of a closed set, normalised, where the model gave them.
+        ignored: parameters that were to be sent and never went out.
+    """
+
+    text: str
     cut: bool = False
     choice_logprobs: tuple[float, ...] | None = None
     ignored: tuple[str, ...] = ()
-    pause_s: float | None = None
 
 
 def judged(said: Said, limit: int, form: AnswerForm) -> ReceivedAnswer | Fault:

@@ -22,24 +22,20 @@ from numpy.typing import NDArray
 
 from advisor.money.usage import CountedBy, Usage
 from harness.core.records import FailureKind
-from harness.models.api.dialects.said import count, first_count, part, parts
+from harness.models.api.dialects.said import Received, count, first_count, part, parts, words
 from harness.models.api.faults import Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReceivedVectors:
+class ReceivedVectors(Received):
     """An answered call.
 
     Attributes:
         vectors: (n, d), L2-normalised, in the order of the texts.
         usage: its tokens, all of them `embedding_tokens`; None there where they were not reported.
-        pause_s: how long no further call should begin, by the limits that came with the answer.
     """
 
     vectors: NDArray[np.float32]
-    usage: Usage
-    served_by: str = ""
-    pause_s: float | None = None
 
 
 def read_vectors(body: Mapping[str, Any], wanted: int) -> ReceivedVectors | Fault:
@@ -58,10 +54,7 @@ def read_vectors(body: Mapping[str, Any], wanted: int) -> ReceivedVectors | Faul
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or not lengths.all():
         return _bad("the response holds a vector that is not finite, or is zero", usage)
-    served_by = body.get("model")
-    return ReceivedVectors(
-        vectors=vectors / lengths, usage=usage, served_by=served_by if isinstance(served_by, str) else ""
-    )
+    return ReceivedVectors(vectors=vectors / lengths, usage=usage, served_by=words(body.get("model")))
 
 
 def embedding_usage(tokens: int | None, counted_by: CountedBy = CountedBy.PROVIDER) -> Usage:
@@ -96,19 +89,15 @@ def _bad(message: str, usage: Usage) -> Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReceivedScores:
+class ReceivedScores(Received):
     """An answered call.
 
     Attributes:
         scores: how well each text answers the query, in the texts' order; the higher the better.
         usage: `rankings` where searches are billed, else `ranking_tokens`; None there where nothing is said.
-        pause_s: how long no further call should begin, by the limits that came with the answer.
     """
 
     scores: tuple[float, ...]
-    usage: Usage
-    served_by: str = ""
-    pause_s: float | None = None
 
 
 def read_scores(body: Mapping[str, Any], wanted: int) -> ReceivedScores | Fault:
@@ -125,10 +114,7 @@ def read_scores(body: Mapping[str, Any], wanted: int) -> ReceivedScores | Fault:
     if len(known) != wanted:
         message = f"the response holds no score for each of {wanted} texts"
         return Fault(kind=FailureKind.BAD_RESPONSE, message=message, usage=usage)
-    served_by = body.get("model")
-    return ReceivedScores(
-        scores=tuple(known), usage=usage, served_by=served_by if isinstance(served_by, str) else ""
-    )
+    return ReceivedScores(scores=tuple(known), usage=usage, served_by=words(body.get("model")))
 
 
 def _usage(body: Mapping[str, Any]) -> Usage:
