@@ -139,7 +139,3 @@ class BusinessPlan(Part):
         if self.currency == "USD" and self.rate is not None:
             raise ValueError("a rate needs another currency than USD")
         return self
-
-    def range_of(self, field: AssumedField) -> AssumedPlan | None:
-        """The range that stands in for a figure, None where it is stated or unknown."""
-        return next((entry for entry in self.assumed if entry.field == field), None)

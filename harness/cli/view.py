@@ -43,16 +43,16 @@ def view(
 
     _check_address(address, allow_remote=allow_remote)
     names = known_names(address, allow_host or ())
-    for package in ("streamlit",):
-        if find_spec(package) is None:
-            raise MissingExtra.of(package, "pages")
+    if find_spec("streamlit") is None:
+        raise MissingExtra.of("streamlit", "pages")
     run_id = "" if name == "latest" and not list_runs(runs) else run_in(runs, name).run_id
     environ = dict(os.environ) | {
         "TOR_RUNS_DIR": str(runs.absolute()),
         "TOR_VIEW_RUN": run_id,
         "TOR_VIEW_FOLDER": str(Path.cwd()),
     }
-    environ["PYTHONPATH"] = os.pathsep.join([str(PAGES.parent), *_entries("PYTHONPATH")])
+    entries = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    environ["PYTHONPATH"] = os.pathsep.join([str(PAGES.parent), *map(os.path.abspath, entries)])
     typer.echo(f"Open http://{_shown(address)}:{port}   (stop with Ctrl-C)")
     _become(view_command(port, address, names), environ)
 
@@ -98,10 +98,6 @@ def _become(words: list[str], environ: dict[str, str]) -> None:
         os.execve(words[0], words, environ)
     done = subprocess.run(words, env=environ, check=False)
     raise typer.Exit(max(0, done.returncode))
-
-
-def _entries(name: str) -> list[str]:
-    return [str(Path(entry).absolute()) for entry in os.environ.get(name, "").split(os.pathsep) if entry]
 
 
 def _check_address(address: str, *, allow_remote: bool) -> None:

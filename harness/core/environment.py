@@ -79,7 +79,7 @@ def describe_environment(now: datetime) -> Environment:
         cores=cpu_count(),
         memory_gib=_memory_gib(),
         cpu_flags=flags,
-        gpu=_gpu(),
+        gpu="; ".join(_of_gpus("name,memory.total")),
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     )
 
@@ -264,11 +264,9 @@ def limit_threads(threads: int, environ: MutableMapping[str, str]) -> None:
 def free_gib(device: str) -> float | None:
     """Memory that is free now: of the GPU, or of this machine within its container; None where not known."""
     if device != "cpu":
-        command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-            return max(float(line) for line in done.stdout.splitlines() if line.strip()) / 1024
-        except (OSError, subprocess.SubprocessError, ValueError):
+            return max(float(mib) for mib in _of_gpus("memory.free", "nounits")) / 1024
+        except ValueError:  # no GPU, or none that tells
             return None
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii", errors="replace").splitlines()
@@ -303,17 +301,23 @@ def _packages() -> dict[str, str]:
 
 def _commit() -> str:
     here = Path(__file__).resolve().parent.parent
+    git = ("git", "-C", str(here))
+    head, changed = _said_by(*git, "rev-parse", "HEAD"), _said_by(*git, "status", "--porcelain", "-uno")
+    return "" if head is None or changed is None else head + ("+dirty" if changed else "")
+
+
+def _of_gpus(asked: str, *form: str) -> list[str]:
+    """What the driver says of each GPU; nothing where there is none."""
+    listed = _said_by("nvidia-smi", f"--query-gpu={asked}", ",".join(("--format=csv", "noheader", *form)))
+    return [line for line in (listed or "").splitlines() if line.strip()]
+
+
+def _said_by(*command: str) -> str | None:
+    """What a program prints; None where it is not there, fails or takes long."""
     try:
-        head = _git(here, "rev-parse", "HEAD")
-        return head + ("+dirty" if _git(here, "status", "--porcelain", "-uno") else "")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def _git(folder: Path, *words: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=5, check=True
-    )
+        return None
     return done.stdout.strip()
 
 
@@ -346,12 +350,3 @@ def _memory_gib() -> float | None:
     except (AttributeError, ValueError, OSError):
         return None
     return round(pages * size / 2**30, 1)
-
-
-def _gpu() -> str:
-    command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip().replace("\n", "; ")

@@ -112,13 +112,14 @@ def read_rows(table: DataTable, reader: RowReader, problems: Problems) -> list[R
         if reader.label and target is None:
             unlabelled.append(number)
             continue
+        target = "" if target is None else target
         groups = tuple([_once(values[position], known) for position in table.positions["group"]])
         slices = zip(reader.single, table.positions["slice"], strict=False)
         lists = zip(reader.listed, table.positions.get(LISTS, ()), strict=False)
         item = Item(
             id=own,
             text=join_text([values[position] for position in table.positions["text"]]),
-            target=known.setdefault(target, target) if isinstance(target, str) else _or_none(target),
+            target=known.setdefault(target, target) if isinstance(target, str) else target,
             cluster=groups[0] or None if len(groups) == 1 else None,
             slices=tuple(
                 [(name, _once(values[position], known)) for name, position in slices]
@@ -148,10 +149,6 @@ def entries(cell: str) -> tuple[str, ...]:
         found = cell.split(",")
     parts = found if isinstance(found, list) else [found if isinstance(found, str) else cell]
     return tuple(dict.fromkeys(text for one in parts if (text := str(one).strip())))
-
-
-def _or_none(target: Target | None) -> Target:
-    return "" if target is None else target
 
 
 def join_text(values: Sequence[str]) -> str:

@@ -123,7 +123,8 @@ class QuestionBreakdown:
 
 def answerable_of(test: Scored) -> Bools:
     """Which items can be answered."""
-    return np.array([_answerable(item.target) for item in test.items], dtype=bool)
+    targets = [item.target for item in test.items]
+    return np.array([isinstance(one, Reference) and one.answerable for one in targets], dtype=bool)
 
 
 def abstained_of(test: Scored) -> Bools:
@@ -198,7 +199,3 @@ def _owners(test: Scored) -> tuple[OwnedMistakes, ...]:
         )
         for owner in Owner
     )
-
-
-def _answerable(target: object) -> bool:
-    return isinstance(target, Reference) and target.answerable

@@ -51,7 +51,9 @@ def test_a_machine_without_tools_is_described_all_the_same(monkeypatch: pytest.M
 
 def test_changes_in_the_tree_are_marked(monkeypatch: pytest.MonkeyPatch) -> None:
     said = {"rev-parse": "abc123", "status": " M harness/bakeoff/plan.py"}
-    monkeypatch.setattr(environment, "_git", lambda _, *words: said[words[0]])
+    monkeypatch.setattr(
+        environment, "_said_by", lambda tool, *words: said.get(words[2]) if tool == "git" else None
+    )
     assert describe_environment(NOW).commit == "abc123+dirty"
     said["status"] = ""
     assert describe_environment(NOW).commit == "abc123"
