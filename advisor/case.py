@@ -294,6 +294,15 @@ _LANGUAGES = {
         ("tr", "turkish t\u00fcrkisch"),
         ("zh", "chinese chinesisch mandarin"),
         ("ja", "japanese japanisch"),
+        ("fi", "finnish finnisch suomi"),
+        ("no", "norwegian norwegisch norsk"),
+        ("hu", "hungarian ungarisch magyar"),
+        ("ro", "romanian rum\u00e4nisch"),
+        ("el", "greek griechisch"),
+        ("ru", "russian russisch"),
+        ("uk", "ukrainian ukrainisch"),
+        ("ar", "arabic arabisch"),
+        ("ko", "korean koreanisch"),
     )
     for name in names.split()
 }

@@ -185,7 +185,7 @@ WRITTEN = [
     ({"example_cost": "5,-"}, 5),
     ({"needs_facts": "oui"}, True),
     ({"pii": "nie"}, False),
-    ({"languages": "Deutsch und English; fr"}, ("de", "en", "fr")),
+    ({"languages": "Deutsch und English; fr/Suomi"}, ("de", "en", "fr", "fi")),
     ({"problems": "cost and latency"}, (Problem.COST, Problem.LATENCY)),
 ]
 
