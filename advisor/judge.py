@@ -54,7 +54,6 @@ class Contender:
     """An option, or today's way, as the gates see it.
 
     Attributes:
-        points: the description's score; None for today's way.
         right: accuracy, measured or published.
         pair_spread: how far two options on one data set scatter (`Bands`).
         items: on how many items the accuracy was measured; None without a measurement that says so.
@@ -70,7 +69,6 @@ class Contender:
     """
 
     choice: Choice
-    points: Decimal | None
     right: Expected
     pair_spread: float
     items: int | None
@@ -187,7 +185,7 @@ class Judge:
         known: tuple[OptionScores, Costs | None, dict[Scenario, Inputs]],
         given: Inputs,
     ) -> Contender:
-        scores, costs, inputs = known
+        _, costs, inputs = known
         right = expected_right(case, option, self.bands, self.market.assumptions)
         where = where_it_runs(case, option, given, self.market)
         fastest = expected_p95(case, option, inputs, (where, self.market), self.bands).low
@@ -206,7 +204,6 @@ class Judge:
         as_today = whole if stated else without
         return Contender(
             choice=option,
-            points=scores.totals[option],
             right=right,
             pair_spread=self.bands.pair_spread,
             items=measured_items(case, option),
@@ -252,7 +249,6 @@ def _today(case: UseCase, inputs: Inputs, options: list[Contender], *, counted: 
     at_most = inputs.today_at_most_usd if counted else None
     return Contender(
         choice=Today.KEEP,
-        points=None,
         right=_stated(interval),
         pair_spread=0.0,
         items=given.items,

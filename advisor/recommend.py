@@ -90,6 +90,7 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
     judge = Judge(rubric=basis.rubric, market=basis.market, bands=basis.bands)
     standing = judge.standing(case, judge.costs(case))
     scores = standing.scores
+    likely = resolve(case, basis.market.assumptions, Scenario.LIKELY)
     options = _options(case, standing, basis)
     pair = _pair(standing, basis.rubric, options)
     what, tried, tied = _what(case, standing, basis.rubric)
@@ -106,7 +107,7 @@ def recommend(case: UseCase, basis: Basis, *, look_around: bool = True) -> Advic
             options=tried,
             tied=tied,
             ways=fitting(case, tried[0]) if tried else (Way.KEEP,) if what is Do.KEEP else (),
-            reasons=three_reasons(case, standing, what, tried, _horizon(case, basis)),
+            reasons=three_reasons(case, standing, what, tried, likely.horizon_months),
             cost=_cost(case, basis, (what, tried), options, settle),
             decider=_decider(case, what),
             flip=_nearest_flip(flips),
@@ -175,10 +176,6 @@ def _sharing(case: UseCase, basis: Basis, options: tuple[OptionAdvice, ...]) -> 
         answered=Range(low=least, likely=likely, high=most),
         usd_per_1k=spanning(left.values(), left[likely]),
     )
-
-
-def _horizon(case: UseCase, basis: Basis) -> float:
-    return resolve(case, basis.market.assumptions, Scenario.LIKELY).horizon_months
 
 
 def _what(case: UseCase, standing: Standing, rubric: Rubric) -> tuple[Do, tuple[Option, ...], bool]:

@@ -187,7 +187,11 @@ def read_run(named: str) -> RunEvidence:
     try:
         drill = _drill(folder)
         alone = drill is not None and not (folder / "results.json").exists()
-        results = _Results(run_id=folder.name) if alone else _Results.model_validate(_json(folder))
+        results = (
+            _Results(run_id=folder.name)
+            if alone
+            else _Results.model_validate(read_json(folder / "results.json", _MOST_BYTES))
+        )
     except (Unreadable, FileNotFoundError) as fault:
         why = "it has no results.json" if isinstance(fault, FileNotFoundError) else fault
         raise CaseError(f"The run {folder.name} cannot be used as evidence: {why}.") from None
@@ -269,10 +273,6 @@ def _changes_a_month(rate: float) -> str:
     if rate == 0:
         return "always"
     return "at no rate" if math.isinf(rate) else f"above {rate:,.4g} changes a month"
-
-
-def _json(folder: Path) -> Any:
-    return read_json(folder / "results.json", _MOST_BYTES)
 
 
 def _measured(results: _Results) -> list[Measurement]:

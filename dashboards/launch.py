@@ -1,7 +1,8 @@
 """Starting a bake-off from a page: which rows, which arms, how long; then how it goes.
 
 The plan is made here and locked by the command that is started, as on the command line; where it has to be
-sized to a time, `harness bakeoff --minutes` makes it. Nothing is run inside the pages themselves.
+sized to a time, `harness bakeoff --minutes` makes it. Nothing is run inside the pages themselves. The files
+made from the advisor's form are made here too: the plan that tests the advice, and the prediction as a PDF.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from harness.bakeoff.evalset import kind_of
 from harness.bakeoff.plan import dump_plan
 from harness.bakeoff.planning import EMBEDDED_CHAT, NOTHING_STATED, PlanRequest, StatedMoney, draft
 from harness.bakeoff.preflight import leaving_lines, preflight
-from harness.core.context import PersonalData
+from harness.core.context import Context, PersonalData
 from harness.core.errors import UserError
 from harness.core.wording import one_line, seconds
 from harness.data.load import builtin_evalsets
@@ -32,6 +33,7 @@ from harness.data.settings import DataPlan, TableForm
 from harness.data.table import read_table
 from harness.models.resolve import Provider, resolve
 from harness.report.document import Cell, Column, Row, Table
+from harness.report.files import advised, write_case_report
 from harness.report.svg import cut
 
 PREVIEW_ROWS, PREVIEW_CHARS = 5, 160
@@ -401,9 +403,7 @@ def _request(wanted: Wanted, rows: Mapping[str, object], case: Path | None) -> P
 
 def _command(wanted: Wanted, rows: Mapping[str, object], folder: Path) -> list[str]:
     """What is run: a plan made here, or, where it is sized to a time, one that the command makes."""
-    case = folder / "CASE.yaml" if wanted.case_text else None
-    if case is not None:
-        case.write_text(wanted.case_text, encoding="utf-8")
+    case = case_file(wanted.case_text, folder) if wanted.case_text else None
     common = ["--runs", str(state.runs_dir())]
     common += ["--offline"] if wanted.offline else []
     common += [] if wanted.budget_usd is None else ["--budget-usd", f"{wanted.budget_usd:g}"]
@@ -424,3 +424,32 @@ def _flags(wanted: Wanted, rows: Mapping[str, object]) -> list[str]:
              ("--wrong-answer-usd", stated.wrong_answer_usd))  # fmt: skip
     flags += [word for flag, value in given if value is not None for word in (flag, str(value))]
     return flags + DataPlan.model_validate(rows).flags
+
+
+def plan_text(case_text: str, evalset: str, context: Context) -> str:
+    """A plan as YAML: the case's advice, limits and money, every arm on the embedded model.
+
+    Raises:
+        UsageError: if the use case or a price cannot be used.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        request = PlanRequest(case=case_file(case_text, Path(folder)), data={"evalset": evalset})
+        return dump_plan(draft(request, context).plan)
+
+
+def prediction_pdf(case_text: str, context: Context) -> bytes:
+    """What is predicted for a use case, as the report `harness report CASE.yaml` writes.
+
+    Raises:
+        UsageError, MissingExtra: as that command.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        found = advised(case_file(case_text, Path(folder)), context)
+        return write_case_report(found, ["pdf"], Path(folder))[0].read_bytes()
+
+
+def case_file(case_text: str, folder: Path) -> Path:
+    """A use case as a file, for what reads one."""
+    path = folder / "CASE.yaml"
+    path.write_text(case_text, encoding="utf-8")
+    return path

@@ -89,7 +89,6 @@ class Question:
         options: answers to choose from, not known included, where there are any.
     """
 
-    field: str
     way: Way
     text: str
     options: tuple[Any, ...] = ()
@@ -107,12 +106,12 @@ def question(field: str, currency: str = "USD") -> Question:
     unit = {_SHARE: " (%)", "money": f" ({currency})"}.get(ask.unit, named)
     text = f"{ask.question.removesuffix('?')}{unit}?"
     if field == "problems":
-        return Question(field=field, way="choices", text=text, options=choices(field))
+        return Question(way="choices", text=text, options=choices(field))
     if choices(field):
-        return Question(field=field, way="choice", text=text, options=(None, *choices(field)))
+        return Question(way="choice", text=text, options=(None, *choices(field)))
     if answer_type(field) is bool:
-        return Question(field=field, way="yes or no", text=text, options=(None, True, False))
-    return Question(field=field, way="number" if ask.unit else "text", text=text)
+        return Question(way="yes or no", text=text, options=(None, True, False))
+    return Question(way="number" if ask.unit else "text", text=text)
 
 
 def in_words(answer: object) -> str:

@@ -69,6 +69,7 @@ class Schedule:
     """All a source says of one model, oldest first, announced prices included.
 
     Attributes:
+        stated: the user wrote it, on the command line or in a price file.
         known_from, known_to: the first and last day the source says anything about; None where it holds for
             any day, as a price that the user wrote without dates does.
     """
@@ -78,6 +79,7 @@ class Schedule:
     entries: tuple[DatedRates, ...]
     source: str
     source_version: str
+    stated: bool = False
     notes: tuple[str, ...] = ()
     known_from: date | None = None
     known_to: date | None = None
@@ -129,14 +131,7 @@ def rates_for(price: Price, total_input_tokens: int | None) -> Rates:
 
 
 class PriceLayer(Protocol):
-    """A source of prices.
-
-    `overrides` tells a layer the user wrote from a public data set.
-    """
-
-    @property
-    def overrides(self) -> bool:
-        """Whether the user wrote this layer."""
+    """A source of prices."""
 
     def find(self, provider: str, model: str, at: datetime) -> Schedule | None:
         """What the layer says of a model ('' as provider: not named), or None."""
@@ -190,7 +185,7 @@ class PriceBook:
             entry = current_entry(schedule, moment) if schedule else None
             if schedule is None or entry is None or not entry.standard.known:
                 continue
-            price = _as_price(model, schedule, (entry, moment, context), stated=layer.overrides)
+            price = _as_price(model, schedule, (entry, moment, context))
             if price.stated or at is not None or self.second is None:
                 return price
             return replace(price, notes=(*price.notes, *filter(None, [self.second.said_of(price)])))
@@ -260,9 +255,7 @@ def _next_change(schedule: Schedule, entry: DatedRates, at: datetime, context: C
     return next((when for when, following in ordered if _pick(following, context) != now), None)
 
 
-def _as_price(
-    model: str, schedule: Schedule, held: tuple[DatedRates, datetime, Context], *, stated: bool
-) -> Price:
+def _as_price(model: str, schedule: Schedule, held: tuple[DatedRates, datetime, Context]) -> Price:
     entry, at, context = held
     rates, long_context = _pick(entry, context)
     notes = schedule.notes
@@ -279,6 +272,6 @@ def _as_price(
         source_version=schedule.source_version,
         as_of=at,
         next_change=_next_change(schedule, entry, at, context),
-        stated=stated,
+        stated=schedule.stated,
         notes=notes,
     )

@@ -44,11 +44,6 @@ class WrittenPrices:
 
     schedules: tuple[Schedule, ...]
 
-    @property
-    def overrides(self) -> bool:
-        """Always true: the user knows their contract."""
-        return True
-
     def find(self, provider: str, model: str, at: datetime) -> Schedule | None:
         """The entry of that model; without a provider the only one that has the name.
 
@@ -123,6 +118,7 @@ def _stated(provider: str, model: str, rates: Rates, source: str) -> Schedule:
         entries=(DatedRates(standard=rates),),
         source=source,
         source_version="",
+        stated=True,
     )
 
 
@@ -184,6 +180,7 @@ def parse_price_file(text: str, name: str, exchange: Iterable[ExchangeRate] = ()
                 entries=tuple(sorted(entries, key=lambda e: e.effective_from or date.min)),
                 source=name,
                 source_version=version,
+                stated=True,
             )
             for key, entries in by_model.items()
         )

@@ -46,11 +46,6 @@ class GenaiPrices:
 
     version: str
 
-    @property
-    def overrides(self) -> bool:
-        """Never: it is a public data set."""
-        return False
-
     def find(self, provider: str, model: str, at: datetime) -> Schedule | None:
         """The schedule of a model, at the time of day of `at`; None when the data set lacks it."""
         from genai_prices.data_snapshot import get_snapshot

@@ -17,11 +17,6 @@ from advisor.money.money import CostError, Range
 Floats = NDArray[np.float64]
 
 
-def known(value: float) -> Range[float]:
-    """A range of a single value."""
-    return Range(low=value, likely=value, high=value)
-
-
 def draw(ranges: Mapping[str, Range[float]], rng: np.random.Generator, draws: int) -> dict[str, Floats]:
     """Independent triangular draws of each range, (draws,) a name."""
     return {name: _triangular(given, rng, draws) for name, given in ranges.items()}

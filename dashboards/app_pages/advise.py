@@ -22,7 +22,7 @@ from advisor.numbers import NumberFault, read_number
 from advisor.recommend import Basis, recommend
 from advisor.rubric.rubric import load_bands, load_rubric
 from advisor.sentences import COST, NEXT, TRIED, moved_sentence, sure_words
-from dashboards import blocks, launch, markup, pieces, planning, questions, state
+from dashboards import blocks, launch, markup, pieces, questions, state
 from dashboards.questions import (
     ESSENTIAL,
     MORE,
@@ -36,8 +36,8 @@ from dashboards.questions import (
 )
 from harness.core.wording import one_line
 from harness.data.load import builtin_evalsets
-from harness.report.case_report import measuring
 from harness.report.document import Facts, RecommendationBlock, Section
+from harness.report.files import measuring
 from harness.report.topics.advice import NOT_BUILT, advice_document, ways_section
 
 BLANK = "a blank form"
@@ -223,7 +223,7 @@ def prediction(case_text: str) -> None:
     if not asked:
         return
     with pieces.told("The PDF cannot be made.", "picture_as_pdf"):
-        made = planning.prediction_pdf(case_text, state.context())
+        made = launch.prediction_pdf(case_text, state.context())
         st.download_button(
             "Save prediction.pdf", made, "prediction.pdf", "application/pdf", icon=":material/download:",
             on_click="ignore", width="stretch", type="primary",
@@ -259,7 +259,7 @@ def take_away(case_text: str, test: str, *, labels: bool) -> None:
             evalset = st.selectbox("Evalset", evalsets, key="plan-evalset", format_func=one_line)
             st.download_button(
                 "PLAN.yaml",
-                lambda: planning.plan_text(case_text, evalset, state.context()),
+                lambda: launch.plan_text(case_text, evalset, state.context()),
                 "PLAN.yaml",
                 "application/yaml",
                 icon=":material/download:",

@@ -114,7 +114,7 @@ def report(
 
     wanted = split_names(formats) or ("text",)
     if name.endswith((".yaml", ".yml")):
-        from harness.report.case_report import advised
+        from harness.report.files import advised
 
         found = advised(Path(name), HereOptions().context(quiet=True), price_date, evidence)
         _report_case(found, wanted, output, (company, logo, currency))

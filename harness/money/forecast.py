@@ -290,7 +290,7 @@ def _arm(arm: ArmResult, scene: Scene) -> ArmForecast:
     likely = totals[Scenario.LIKELY]
     lines = _month_lines(likely, scene)
     basis, once_basis = _basis(lines), _basis(likely.one_off)
-    whole = _weaker(basis, once_basis)
+    whole = min(basis, once_basis, key=_WEAKEST_FIRST.index)
     reason, once_reason = _reason(lines, arm, scene), _reason(likely.one_off, arm, scene)
     either = once_reason or reason
     saving, horizon_saving, months, paid_back = _against_today(sides, scene, whole, either)
@@ -482,10 +482,6 @@ def _basis(lines: Sequence[CostLine]) -> PriceBasis:
     """The weakest of the lines that amount to something."""
     paid = [line.basis for line in lines if line.amount_usd != 0]
     return min(paid, key=_WEAKEST_FIRST.index, default=PriceBasis.MEASURED)
-
-
-def _weaker(one: PriceBasis, other: PriceBasis) -> PriceBasis:
-    return min(one, other, key=_WEAKEST_FIRST.index)
 
 
 def _reason(lines: Sequence[CostLine], arm: ArmResult, scene: Scene) -> str:

@@ -189,7 +189,8 @@ def against_it(
         if low is not None and low > today.accuracy:
             return None  # shown to be better, and nobody says what that is worth
         if high is not None and high < today.accuracy - plan.margin:
-            return _worse(arm, today.accuracy)
+            kind, stated = ReasonKind.BELOW_TODAY, today.accuracy
+            return Reason(kind=kind, arm=arm.arm, estimate=arm.primary, today_accuracy=stated)
     return _not_earned(arm, month, open_checks(results, arm.arm), outlook)
 
 
@@ -230,10 +231,6 @@ def _not_earned(
         labels=labels if kind is ReasonKind.NOT_EARNED else None,
         horizon_months=outlook.business.horizon_months,
     )
-
-
-def _worse(arm: ArmResult, today: float) -> Reason:
-    return Reason(kind=ReasonKind.BELOW_TODAY, arm=arm.arm, estimate=arm.primary, today_accuracy=today)
 
 
 def _relieves(arm: ArmId, results: BakeoffResults, plan: DecisionPlan, today: IncumbentCosts) -> bool:

@@ -13,7 +13,7 @@ from harness.bakeoff.answer_sets import AnswerSet, StoredRun, open_run, primary_
 from harness.bakeoff.charged import charged
 from harness.bakeoff.limit_checks import RobustShares, acceptable
 from harness.bakeoff.plan import ExperimentPlan
-from harness.bakeoff.results import ArmResult, BakeoffResults
+from harness.bakeoff.results import BakeoffResults
 from harness.bakeoff.run_folder import Manifest, RunFolder
 from harness.bakeoff.score import Scores, score_run
 from harness.core.context import Context
@@ -155,8 +155,4 @@ def _grounds(run: StoredRun, scores: Scores, load: Sequence[ArmLoad]) -> Grounds
     ours = [answers for answers in scores.primary if answers.settled.arm.option is not Option.EXTERNAL]
     paid = {answers.settled.arm: charged(answers, run) for answers in ours}
     loaded = {one.arm: one.full.per_second for one in load if one.full is not None}
-    return grounds_of(_ours(results), run, ours, paid, _names(near), loaded)
-
-
-def _names(arms: tuple[ArmResult, ...]) -> tuple[ArmId, ...]:
-    return tuple(arm.arm for arm in arms)
+    return grounds_of(_ours(results), run, ours, paid, [arm.arm for arm in near], loaded)

@@ -212,10 +212,6 @@ class ReportContext:
             f"{rate_words(self.currency)}",
         )
 
-    def today(self) -> tuple[str, ...]:
-        """Where today's figures come from."""
-        return ("Today: as the use case states it; not measured in this run.",)
-
     def validity(self) -> tuple[str, ...]:
         """Where the day on which something known changes comes from."""
         limits = self.results.outlook.limits

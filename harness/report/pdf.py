@@ -16,7 +16,6 @@ import struct
 import tempfile
 import unicodedata
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from importlib import resources
 from typing import Any
 
@@ -127,7 +126,7 @@ def document_data(document: Document, branding: Branding = PLAIN) -> dict[str, A
         "state": document.state,
         "headline": document.headline,
         "running": document.running,
-        "day": _moment(document.day),
+        "day": {name: getattr(document.day, name) for name in _MOMENT},
         "day-words": day_words(document.day.date()),
         "pages": [[_plain(section, numbers) for section in page] for page in _pages(document)],
         "fitted": sum(section.page == "fit" for section in document.sections),
@@ -159,10 +158,7 @@ def _pages(document: Document) -> list[list[Section]]:
     return pages
 
 
-def _moment(day: datetime) -> dict[str, int]:
-    return {name: getattr(day, name) for name in ("year", "month", "day", "hour", "minute", "second")}
-
-
+_MOMENT = ("year", "month", "day", "hour", "minute", "second")
 _TEXTS = {"text", "caption", "lead"}
 """Fields that hold running text: always spans in the layout, so that it need not ask."""
 

@@ -16,8 +16,8 @@ from advisor.case import AnswerKind, Incumbent, Measurement, UseCase, asks
 from advisor.case_file import dump_case, load_case, parse_case
 from advisor.errors import CaseError
 from advisor.options import Option
-from dashboards import planning
-from dashboards.planning import plan_text
+from dashboards import launch
+from dashboards.launch import plan_text
 from dashboards.questions import ESSENTIAL, MORE, answers_of, case_from, echo, in_words, key, worth_asking
 from dashboards.state import context
 from harness.bakeoff.plan import parse_plan
@@ -223,6 +223,6 @@ def test_a_pdf_that_cannot_be_made_says_why(
         raise UsageError("There are no prices of that day.", got="1999-01-01")
 
     app = open_page(tmp_path, "advise")
-    monkeypatch.setattr(planning, "prediction_pdf", fails)
+    monkeypatch.setattr(launch, "prediction_pdf", fails)
     pdf_button(app).click().run()
     assert app.error[0].value == "The PDF cannot be made." and "no prices of that day" in words(app)

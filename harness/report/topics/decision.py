@@ -78,16 +78,13 @@ def recommendation(c: ReportContext) -> RecommendationBlock:
         arm = c.arm(reason.arm)
         cited = c.money_sources() if reason.cost is not None else c.accuracy(arm) if arm is not None else ()
         reasons.append(said(Span(text=reason_sentence(reason, words), sources=cited)))
+    sure = certainty_words(advised, words, c.results.verdict.limits)
     return RecommendationBlock(
         headline=headline(advised, words),
         reasons=tuple(reasons),
-        facts=(*_right(c), *_cost(c), *_next(c), Fact(label="How sure", text=_sure(c, words))),
+        facts=(*_right(c), *_cost(c), *_next(c), Fact(label="How sure", text=sure)),
         tone=tones.get(advised.action, "warn"),
     )
-
-
-def _sure(c: ReportContext, words: RunWords) -> str:
-    return certainty_words(c.results.recommendation, words, c.results.verdict.limits)
 
 
 def _right(c: ReportContext) -> list[Fact]:

@@ -126,7 +126,8 @@ def full_sentence(c: ReportContext, load: ArmLoad) -> str:
     if full is None:
         return f"{name}: no load test shows a rate it holds without failures, within the latency allowed."
     least = "" if full.reached else "at least "
-    rate = f"{name} answers {least}{full.per_second:.1f} questions a second{_held(full.test)}."
+    held = "" if full.test.concurrency is None else f" with {full.test.concurrency} at once"
+    rate = f"{name} answers {least}{full.per_second:.1f} questions a second{held}."
     forecast = c.forecast(load.arm)
     serving = None if forecast is None else forecast.serving
     if serving is None:
@@ -146,10 +147,6 @@ def _machines(c: ReportContext, serving: ServingCost) -> str:
         f"For {volume} that is {number}, {busy}: {c.money(serving.whole_usd)} a month. A machine kept full "
         f"all the time costs {c.money(serving.full_usd_per_1k)} per 1,000 queries."
     )
-
-
-def _held(test: LoadResult) -> str:
-    return f" with {test.concurrency} at once" if test.concurrency is not None else ""
 
 
 def _load_table(c: ReportContext, tests: Sequence[LoadResult]) -> Table:

@@ -41,6 +41,7 @@ def risks_section(c: ReportContext) -> Section:
     """What the data are worth, strange input, drift and privacy."""
     data = c.results.data
     warnings = [f.message for f in data.findings if f.severity == "warning" and f.code != PERSONAL_DATA]
+    personal = [f.message for f in data.findings if f.code == PERSONAL_DATA]
     drift = [
         limit_sentence(c, limit)
         for limit in c.results.outlook.limits
@@ -52,17 +53,13 @@ def risks_section(c: ReportContext) -> Section:
         Fact(label=capital(c.nouns.answers), text=agreement_words(data, c.nouns)),
         Fact(label="Strange messages", text=_strange(c)) if data.labels else None,
         Fact(label="Drift", text=_joined(*drift) or "How fast answers go stale was not measured."),
-        Fact(label="Privacy", text=_joined(_where_texts_go(c), *_sent(c), *_personal(data))),
+        Fact(label="Privacy", text=_joined(_where_texts_go(c), *_sent(c), *personal)),
     )
     return section("risks", "Risks", Facts(rows=rows))
 
 
 def _joined(*sentences: str) -> str:
     return " ".join(outside(sentence, MOST_OF_A_SENTENCE) for sentence in sentences)
-
-
-def _personal(data: DataSummary) -> list[str]:
-    return [found.message for found in data.findings if found.code == PERSONAL_DATA]
 
 
 def _sent(c: ReportContext) -> list[str]:
