@@ -128,13 +128,9 @@ class CostInputs:
 
     def load(self, volume: float) -> Load:
         """A month's queries over the day."""
-        match self.day_shape:
-            case "flat":
-                return Load(queries_per_month=volume, day=FLAT_DAY)
-            case "peaks":
-                return Load(queries_per_month=volume, day=OFFICE_DAY, peak_factor=PEAK)
-            case "office":
-                return Load(queries_per_month=volume, day=OFFICE_DAY)
+        day = FLAT_DAY if self.day_shape == "flat" else OFFICE_DAY
+        peak = PEAK if self.day_shape == "peaks" else 1.0
+        return Load(queries_per_month=volume, day=day, peak_factor=peak)
 
     def setting(self, volume: float | None = None, *, counted: bool) -> Setting:
         """Volume, horizon and rates.

@@ -48,13 +48,7 @@ class Machine:
 
     def at(self, scenario: Scenario) -> Machine:
         """The same at one end of the public prices; a price of one's own has no range."""
-        match scenario:
-            case Scenario.CHEAP:
-                hour = self.low
-            case Scenario.LIKELY:
-                hour = None
-            case Scenario.DEAR:
-                hour = self.high
+        hour = {Scenario.CHEAP: self.low, Scenario.DEAR: self.high}.get(scenario)
         return self if hour is None else replace(self, usd_per_hour=hour)
 
     def at_price(self, usd_per_hour: Decimal) -> Machine:

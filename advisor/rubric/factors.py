@@ -250,13 +250,7 @@ def frontier(case: UseCase, factor: Factor) -> Strength:
     """Whether a large hosted model would be prompted."""
     if prompts_own_model(case) is True:
         return 0.0
-    match case.general_model:
-        case None:
-            return None
-        case GeneralModel.FRONTIER:
-            return 1.0
-        case GeneralModel.SMALL_HOSTED | GeneralModel.OWN:
-            return 0.0
+    return _yes(None if case.general_model is None else case.general_model is GeneralModel.FRONTIER)
 
 
 FLOOR_IF_NONE = 0.95

@@ -10,9 +10,9 @@ from __future__ import annotations
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TextIO, assert_never
+from typing import TextIO
 
 from harness.core.wording import lines_of, one_line
 from harness.report.document import (
@@ -82,7 +82,9 @@ def print_document(
 
     console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
     for line in lay_out(document, width or console.width, full=full):
-        console.print(Coloured(_encodable(line.text, stream), style=_style(line)))
+        console.print(
+            Coloured(_encodable(line.text, stream), style="bold" if line.title else _STYLES[line.tone])
+        )
 
 
 def lay_out(document: Document, width: int, *, full: bool = False) -> list[Line]:
@@ -306,22 +308,13 @@ def _width(text: str) -> int:
     return len(text) + wide - sum(bool(unicodedata.combining(character)) for character in text)
 
 
-def _style(line: Line) -> str:
-    if line.title:
-        return "bold"
-    match line.tone:
-        case "plain":
-            return ""
-        case "good":
-            return "bold green"
-        case "warn":
-            return "yellow"
-        case "bad":
-            return "red"
-        case "faint":
-            return "dim"
-        case _:
-            assert_never(line.tone)
+_STYLES: Mapping[Tone, str] = {
+    "plain": "",
+    "good": "bold green",
+    "warn": "yellow",
+    "bad": "red",
+    "faint": "dim",
+}
 
 
 def _encodable(text: str, stream: TextIO) -> str:

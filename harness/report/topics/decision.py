@@ -234,25 +234,19 @@ def _small(c: ReportContext) -> tuple[str, ...]:
     return (" There is a difference, smaller than you said matters.",)
 
 
+_ANSWERS = {
+    Answer.RETRIEVE: "RAG beats fine-tuning.",
+    Answer.RETRIEVE_AS_GOOD: "RAG is at least as good as fine-tuning.",
+    Answer.TUNE_AS_GOOD: "Fine-tuning is at least as good as RAG.",
+    Answer.TUNE: "Fine-tuning beats RAG.",
+    Answer.TIED: "RAG and fine-tuning are tied.",
+    Answer.NOT_ENOUGH_EVIDENCE: "Not enough evidence to choose between RAG and fine-tuning.",
+}
+
+
 def answer_words(verdict: Verdict) -> str:
     """The answer to the title's question, in one sentence."""
-    if verdict.pair is None:
-        return "RAG and fine-tuning were not both run."
-    match verdict.answer:
-        case Answer.RETRIEVE:
-            return "RAG beats fine-tuning."
-        case Answer.RETRIEVE_AS_GOOD:
-            return "RAG is at least as good as fine-tuning."
-        case Answer.TUNE_AS_GOOD:
-            return "Fine-tuning is at least as good as RAG."
-        case Answer.TUNE:
-            return "Fine-tuning beats RAG."
-        case Answer.TIED:
-            return "RAG and fine-tuning are tied."
-        case Answer.NOT_ENOUGH_EVIDENCE:
-            return "Not enough evidence to choose between RAG and fine-tuning."
-        case _:
-            assert_never(verdict.answer)
+    return "RAG and fine-tuning were not both run." if verdict.pair is None else _ANSWERS[verdict.answer]
 
 
 def looks_words(results: BakeoffResults) -> str:
