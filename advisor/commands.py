@@ -89,18 +89,13 @@ def advise(path: Path, prices: CommandPrices, run: str = "") -> Advice:
     return replace(advice, notes=(*advice.notes, *read))
 
 
-def read_case(path: Path, prices: CommandPrices) -> UseCase:
-    """The use case, with the machine hour of the command line.
+def _read(path: Path, prices: CommandPrices) -> tuple[UseCase, tuple[str, ...]]:
+    """A use case with the machine hour of the command line, and how its numbers were read where not plain.
 
     Raises:
         CaseError: if it cannot be used.
         CostError: if the machine hour is no amount.
     """
-    return _read(path, prices)[0]
-
-
-def _read(path: Path, prices: CommandPrices) -> tuple[UseCase, tuple[str, ...]]:
-    """A use case, and how its numbers were read where that is not plain."""
     piped = str(path) == "-"
     text, source = (_stdin(), "stdin") if piped else (read_case_text(path), path.name)
     case, read = with_rate(parse_case(text, source), prices), numbers_read(text, source)
@@ -178,7 +173,7 @@ def cost_text_of(path: Path, prices: CommandPrices, *, as_json: bool) -> str:
     """The output of `advisor cost`."""
     from advisor.cost_sheet import cost_sheet, cost_text
 
-    case = read_case(path, prices)
+    case, _ = _read(path, prices)
     sheet = cost_sheet(case, open_market(case, prices))
     return as_json_text(sheet) if as_json else cost_text(sheet)
 

@@ -540,11 +540,9 @@ def _cannot_say(what: Do, relax: tuple[tuple[str, str, Option], ...], scores: Op
 def _price_lines(market: Market) -> tuple[str, ...]:
     from advisor.money.ledger import source_of
 
-    lines = []
-    for price in dict.fromkeys(p.requested for p in market.sheet.api.values()):
-        found = next(p for p in market.sheet.api.values() if p.requested == price)
-        text = f"{found.requested}: {source_of(found)}"
-        if found.next_change is not None:
-            text += f"; announced: changes on {found.next_change:%Y-%m-%d}"
-        lines.append(text)
-    return tuple(lines)
+    prices = {price.requested: price for price in market.sheet.api.values()}
+    return tuple(
+        f"{name}: {source_of(price)}"
+        + ("" if price.next_change is None else f"; announced: changes on {price.next_change:%Y-%m-%d}")
+        for name, price in prices.items()
+    )
