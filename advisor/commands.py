@@ -6,6 +6,7 @@ The impure edge: files, the clock and prices are read here, the rest is pure.
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from advisor.advice import Advice, plain
 from advisor.assumed import Assumptions, load_assumptions, rates
-from advisor.case import DatedRate, UseCase
+from advisor.case import AnswerKind, DatedRate, UseCase
 from advisor.case_file import numbers_read, parse_case, read_case_text
 from advisor.economics import Market, PriceSheet
 from advisor.errors import CaseError
@@ -25,6 +26,19 @@ from advisor.money.price_sources import load_price_book, reference_rate
 from advisor.reading import MOST_BYTES
 from advisor.recommend import Basis, recommend
 from advisor.rubric.rubric import load_bands, load_rubric
+
+_ROWS = {
+    AnswerKind.CLASSIFICATION: ("--data", "rows.csv", "--text", "text", "--label", "label"),
+    AnswerKind.EXTRACTION: ("--data", "rows.csv", "--text", "text", "--fields", "date,amount"),
+    AnswerKind.QUESTION_ANSWERING: ("--docs", "documents", "--questions", "questions.csv"),
+}
+"""What a plan needs of one's own, by what an answer is."""
+
+
+def measuring(case: UseCase, name: str) -> str:
+    """What to run to measure the advice on a use case in the file of this name; '' where nothing here can."""
+    rows = _ROWS.get(AnswerKind.CLASSIFICATION if case.task is None else case.task)
+    return "" if rows is None else shlex.join(("harness", "plan", name, *rows))
 
 
 def price_sheet(case: UseCase, assumptions: Assumptions, book: PriceBook) -> PriceSheet:
@@ -166,7 +180,9 @@ def assess_text(path: Path, prices: CommandPrices, *, run: str, as_json: bool, v
         return as_json_text(advice)
     from advisor.text import advice_text
 
-    return advice_text(advice, verbose=verbose)
+    test = measuring(advice.case, "CASE.yaml" if str(path) == "-" else str(path))
+    text = advice_text(advice, verbose=verbose)
+    return f"{text}\nNext, to measure it on rows of your own: {test}\n" if test else text
 
 
 def cost_text_of(path: Path, prices: CommandPrices, *, as_json: bool) -> str:

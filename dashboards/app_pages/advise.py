@@ -15,7 +15,7 @@ from advisor.advice import Advice
 from advisor.bundled import example_case, example_cases
 from advisor.case import UseCase, asks_for_labels
 from advisor.case_file import dump_case, load_case, parse_case
-from advisor.commands import CommandPrices, open_market, with_rate
+from advisor.commands import CommandPrices, measuring, open_market, with_rate
 from advisor.errors import CaseError
 from advisor.money.money import CURRENCIES, CostError
 from advisor.numbers import NumberFault, read_number
@@ -37,7 +37,6 @@ from dashboards.questions import (
 from harness.core.wording import one_line
 from harness.data.load import builtin_evalsets
 from harness.report.document import Facts, RecommendationBlock, Section
-from harness.report.files import measuring
 from harness.report.topics.advice import NOT_BUILT, advice_document, ways_section
 
 BLANK = "a blank form"

@@ -9,8 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from advisor.advice import Advice, plain
-from advisor.case import AnswerKind, UseCase
-from advisor.commands import CommandPrices, advise
+from advisor.commands import CommandPrices, advise, measuring
 from advisor.errors import CaseError
 from advisor.money.money import CostError
 from harness.bakeoff.answers import ItemAnswer, without_texts
@@ -63,14 +62,6 @@ class Advised:
     command: str
 
 
-_ROWS = {
-    AnswerKind.CLASSIFICATION: ("--data", "rows.csv", "--text", "text", "--label", "label"),
-    AnswerKind.EXTRACTION: ("--data", "rows.csv", "--text", "text", "--fields", "date,amount"),
-    AnswerKind.QUESTION_ANSWERING: ("--docs", "documents", "--questions", "questions.csv"),
-}
-"""What a plan needs of one's own, by what an answer is."""
-
-
 def advised(case: Path, context: Context, price_at: str = "", evidence: str = "") -> Advised:
     """Advise on a use case, ready to be written.
 
@@ -88,12 +79,6 @@ def advised(case: Path, context: Context, price_at: str = "", evidence: str = ""
     except (CaseError, CostError) as error:
         raise UsageError(str(error)) from error
     return Advised(advice=advice, name=case.stem, day=day, command=measuring(advice.case, case.name))
-
-
-def measuring(case: UseCase, name: str) -> str:
-    """What to run to measure the advice on a use case in the file of this name; '' where nothing here can."""
-    rows = _ROWS.get(AnswerKind.CLASSIFICATION if case.task is None else case.task)
-    return "" if rows is None else command("plan", name, *rows)
 
 
 def _day(price_at: str, context: Context) -> datetime:

@@ -50,6 +50,9 @@ def run(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> 
 def test_assess_prints_the_answer_first():
     done = run_process("assess", str(TICKETS))
     assert run("assess", str(TICKETS)).stdout == done.stdout
+    assert done.stdout.splitlines()[-1].endswith(
+        f"harness plan {TICKETS} --data rows.csv --text text --label label"
+    )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "Ticket routing" and lines[2].startswith("Try ")
