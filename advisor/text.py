@@ -217,7 +217,7 @@ def _foot(advice: Advice) -> str:
     lines = [wrap(f"- {note}", indent="  ", first="") for note in advice.notes]
     if advice.rate is not None and advice.currency != "USD":
         rate = advice.rate
-        lines.append(f"- 1 USD = {rate.per_usd} {advice.currency} on {rate.as_of} ({rate.source})")
+        lines.append(f"- 1 USD = {rate.per_usd:.6g} {advice.currency} on {rate.as_of} ({rate.source})")
     lines += [wrap(f"- price {price}", indent="  ", first="") for price in advice.prices]
     lines.append("- machine hours are illustrative list prices unless given")
     lines.append(

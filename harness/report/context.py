@@ -229,7 +229,7 @@ def rate_words(currency: Currency) -> str:
     """The exchange rate behind a figure that is not in dollars; '' in dollars."""
     if currency.code == "USD":
         return ""
-    return f" 1 US dollar = {currency.per_usd} {currency.code} ({currency.source})."
+    return f" 1 US dollar = {currency.per_usd:.6g} {currency.code} ({currency.source})."
 
 
 def reader_currency(results: RunResults) -> Currency:

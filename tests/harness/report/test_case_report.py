@@ -22,7 +22,7 @@ from advisor.sentences import flip_sentence
 from harness.cli.app import app
 from harness.core.errors import UsageError
 from harness.core.wording import USD, Currency
-from harness.report.context import Branding
+from harness.report.context import Branding, rate_words
 from harness.report.document import Chart, RecommendationBlock, blocks_of, plain, sources_of
 from harness.report.files import Advised, write_case_report
 from harness.report.html import render_html
@@ -216,3 +216,9 @@ def test_a_tile_holds_a_figure_and_its_name(advice: Advice) -> None:
 def test_a_hosted_model_is_called_one_beside_its_range(advice: Advice) -> None:
     page = render_html(advice_document(advice, DAY, "run"))
     assert page.index("hosted model openai/gpt-6-luna") <= page.index("openai/gpt-6-luna")
+
+
+def test_a_rate_stated_the_other_way_round_has_six_digits() -> None:
+    """1.08 dollars a euro: one dollar is 25/27 euros, 0.925925..."""
+    euro = Currency(code="EUR", per_usd=1 / Decimal("1.08"), source="as stated")
+    assert rate_words(euro) == " 1 US dollar = 0.925926 EUR (as stated)."
