@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import re
 import reprlib
 import typing
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -32,69 +30,30 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 from pydantic_core import CoreSchema, core_schema
 
+from advisor.case_words import (
+    UNKNOWN_WORDS,
+    Choice,
+    currency_of,
+    day_of,
+    language_of,
+    option_of,
+    or_nothing,
+    several,
+    worker_of,
+    yes_or_no,
+)
 from advisor.errors import CaseError
 from advisor.faults import sentences
 from advisor.money.money import CURRENCIES, CostError, parse_rate
 from advisor.numbers import NumberFault, NumberKind, ReadNumber, figure, unambiguous
-from advisor.options import ADVISED, Option
+from advisor.options import Option
 from advisor.units import amount_and_currency, read_quantity
 
-UNKNOWN_WORDS = frozenset(
-    (
-        *("", "?", "-", "unknown", "not known", "not sure", "don't know", "n/a", "na", "n.a.", "tbd", "null"),
-        *("unbekannt", "wei\u00df nicht", "weiss nicht", "keine ahnung", "k.a.", "k. a.", "inconnu"),
-        *(
-            "onbekend",
-            "n.v.t.",
-            "nvt",
-            "sconosciuto",
-            "desconocido",
-            "nieznane",
-            "nie wiem",
-            "je ne sais pas",
-        ),
-    )
-)
-_YES_WORDS = frozenset(("ja", "oui", "si", "s\u00ec", "s\u00ed", "tak"))
-_NO_WORDS = frozenset(("nein", "nee", "non", "nie"))
 _MOST = Decimal("1e15")  # no count or amount lies beyond
 _CONFIG = ConfigDict(extra="forbid", str_strip_whitespace=True, coerce_numbers_to_str=True)
 
 
-class _Choice(StrEnum):
-    """One of a few words, however it is written."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> _Choice | None:
-        plain = str(value).strip().lower().replace("_", "-").replace(" ", "-")
-        return next((member for member in cls if member.value in (plain, _ALSO.get(plain))), None)
-
-
-_ALSO = {
-    **dict.fromkeys(("summarization", "summary"), "summarisation"),
-    **dict.fromkeys(("qa", "q&a", "questions"), "question-answering"),
-    **dict.fromkeys(("hallucination", "hallucinations", "knowledge"), "missing-facts"),
-    **dict.fromkeys(("tone", "voice"), "style"),
-    **dict.fromkeys(("quality",), "accuracy"),
-    **dict.fromkeys(("speed",), "latency"),
-    **dict.fromkeys(
-        (
-            "on-premises",
-            "on-premises-only",
-            "on-premise",
-            "on-prem",
-            "on-prem-only",
-            "self-hosted",
-            "self-host",
-        ),
-        "self-host-only",
-    ),
-    **dict.fromkeys(("eu", "eu-only", "europe"), "region"),
-}
-"""Other words for a choice, by how it is called here."""
-
-
-class AnswerKind(_Choice):
+class AnswerKind(Choice):
     """What an answer is."""
 
     CLASSIFICATION = "classification"  # one label of a closed set
@@ -107,7 +66,7 @@ class AnswerKind(_Choice):
     REASONING = "reasoning"  # open problems in several steps
 
 
-class Problem(_Choice):
+class Problem(Choice):
     """What is not good enough today."""
 
     MISSING_FACTS = "missing-facts"
@@ -121,7 +80,7 @@ class Problem(_Choice):
     PRIVACY = "privacy"
 
 
-class Residency(_Choice):
+class Residency(Choice):
     """Where the data may go."""
 
     ANYWHERE = "anywhere"
@@ -129,7 +88,7 @@ class Residency(_Choice):
     SELF_HOST = "self-host-only"  # only machines of one's own
 
 
-class GeneralModel(_Choice):
+class GeneralModel(Choice):
     """Which model is prompted, and given what was retrieved."""
 
     FRONTIER = "frontier"  # a large hosted one
@@ -137,7 +96,7 @@ class GeneralModel(_Choice):
     OWN = "own"  # the open model that would also be tuned
 
 
-class DayShape(_Choice):
+class DayShape(Choice):
     """How queries spread over the day."""
 
     FLAT = "flat"
@@ -145,7 +104,7 @@ class DayShape(_Choice):
     PEAKS = "peaks"  # office hours with peaks of three times the hour's mean
 
 
-class Licence(_Choice):
+class Licence(Choice):
     """Which licences of an open model will do."""
 
     ANY = "any"
@@ -172,7 +131,7 @@ class Ask:
     above: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
-        read = _yes_or_no if bool in typing.get_args(source) else self._read
+        read = yes_or_no if bool in typing.get_args(source) else self._read
         return core_schema.no_info_before_validator_function(read, handler(source))
 
     @property
@@ -238,107 +197,13 @@ _SUCH_AS = {
 """By unit, how a figure may be written."""
 
 
-def _yes_or_no(value: Any) -> Any:
-    if isinstance(value, str):
-        word = value.strip().lower()
-        if word in UNKNOWN_WORDS:
-            return None
-        return True if word in _YES_WORDS else False if word in _NO_WORDS else value
-    return value
-
-
-def _day(value: Any) -> Any:
-    if isinstance(value, date):
-        return date(value.year, value.month, value.day)
-    try:
-        return date.fromisoformat(str(value))
-    except ValueError:
-        raise ValueError(f"must be a date, YYYY-MM-DD; got {reprlib.repr(value)}") from None
-
-
-def _currency(value: Any) -> Any:
-    code = amount_and_currency(str(value))[1]
-    if code in CURRENCIES:
-        return code
-    raise ValueError(f"unknown currency; got {reprlib.repr(value)}, allowed: {', '.join(CURRENCIES)}")
-
-
-def _or_nothing(value: Any) -> Any:
-    return "" if value is None else value
-
-
-def _several(value: Any, read: Callable[[Any], tuple[Any, ...]]) -> tuple[Any, ...]:
-    """Words in a list, or in a text with commas or 'and'; each once."""
-    if isinstance(value, str):
-        value = [part.strip() for part in re.split(r"[,;/&]|\s(?:and|und|et)\s", value) if part.strip()]
-    return tuple(dict.fromkeys(read(value)))
-
-
 Money = Annotated[Decimal, PlainSerializer(unambiguous)]
 """An amount in the case's currency."""
-_Problems = Annotated[tuple[Problem, ...], WrapValidator(_several)]
-_LANGUAGES = {
-    name: code
-    for code, names in (
-        ("en", "english englisch anglais engels inglese"),
-        ("de", "german deutsch allemand duits tedesco"),
-        ("fr", "french franz\u00f6sisch fran\u00e7ais frans francese"),
-        ("es", "spanish spanisch espa\u00f1ol espagnol"),
-        ("it", "italian italienisch italiano italien"),
-        ("nl", "dutch niederl\u00e4ndisch nederlands"),
-        ("pl", "polish polnisch polski"),
-        ("pt", "portuguese portugiesisch portugu\u00eas"),
-        ("sv", "swedish schwedisch svenska"),
-        ("da", "danish d\u00e4nisch dansk"),
-        ("cs", "czech tschechisch"),
-        ("tr", "turkish t\u00fcrkisch"),
-        ("zh", "chinese chinesisch mandarin"),
-        ("ja", "japanese japanisch"),
-        ("fi", "finnish finnisch suomi"),
-        ("no", "norwegian norwegisch norsk"),
-        ("hu", "hungarian ungarisch magyar"),
-        ("ro", "romanian rum\u00e4nisch"),
-        ("el", "greek griechisch"),
-        ("ru", "russian russisch"),
-        ("uk", "ukrainian ukrainisch"),
-        ("ar", "arabic arabisch"),
-        ("ko", "korean koreanisch"),
-    )
-    for name in names.split()
-}
-
-
-def _language(word: str) -> str:
-    """The code of a language, also of the commonest ones by their names."""
-    code = _LANGUAGES.get(word, word)
-    if code in ("all", "any") or not re.fullmatch(r"[a-z]{2,3}(?:-[a-z0-9]{1,8})*", code):
-        raise ValueError(f"is no language; got {word!r}, allowed: codes such as en, de")
-    return code
-
-
+_Problems = Annotated[tuple[Problem, ...], WrapValidator(several)]
 _Words = Annotated[
-    tuple[Annotated[str, StringConstraints(to_lower=True, min_length=1), AfterValidator(_language)], ...],
-    WrapValidator(_several),
+    tuple[Annotated[str, StringConstraints(to_lower=True, min_length=1), AfterValidator(language_of)], ...],
+    WrapValidator(several),
 ]
-
-
-def _option(value: Any) -> Any:
-    """An option by its name, as the advice prints it."""
-    if isinstance(value, Option):
-        return value
-    try:
-        return Option(str(value).strip().lower())
-    except ValueError:
-        allowed = ", ".join(ADVISED)
-        raise ValueError(f"unknown option; got {reprlib.repr(value)}, allowed: {allowed}") from None
-
-
-def _worker(value: Any) -> Any:
-    """Who does the work today, under another word."""
-    word = str(value).strip().lower()
-    system = {"model", "hosted model", "llm", "api", "software", "rules"}
-    people = {"person", "human", "humans", "manual", "team", "staff"}
-    return "system" if word in system else "people" if word in people else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -352,7 +217,7 @@ class Incumbent:
         p95_ms: 95th percentile of its time to answer.
     """
 
-    kind: Annotated[Literal["people", "system"], BeforeValidator(_worker)] = "people"
+    kind: Annotated[Literal["people", "system"], BeforeValidator(worker_of)] = "people"
     cost_per_item: Annotated[Money | None, Ask("What does one item cost?", "money", 0)] = None
     accuracy: Annotated[float | None, Ask("What share is right?", "share", 0, 1)] = None
     items: Annotated[int | None, Ask("Measured on how many items?", "items", 1)] = None
@@ -369,7 +234,7 @@ class Measurement:
         source: where that stands, such as the run.
     """
 
-    option: Annotated[Option, BeforeValidator(_option)]
+    option: Annotated[Option, BeforeValidator(option_of)]
     accuracy: Annotated[float, Ask("What share is right?", "share", 0, 1)]
     items: Annotated[int, Ask("Measured on how many items?", "items", 1)]
     source: str = ""
@@ -391,7 +256,7 @@ class DatedRate:
     """What one US dollar buys in the case's currency, from `source` on `as_of`."""
 
     per_usd: Annotated[Money, Ask("What does a dollar buy?", "money", 0, above=True)]
-    as_of: Annotated[date, BeforeValidator(_day)]
+    as_of: Annotated[date, BeforeValidator(day_of)]
     source: str
 
 
@@ -400,7 +265,7 @@ class UseCase:
     """Someone's use case. Shares lie in [0, 1]; money is in `currency`; None is not known."""
 
     name: Annotated[str, StringConstraints(min_length=1)]
-    description: Annotated[str, BeforeValidator(_or_nothing)] = ""
+    description: Annotated[str, BeforeValidator(or_nothing)] = ""
 
     task: Annotated[AnswerKind | None, Ask("What is an answer?")] = None
     problems: Annotated[_Problems | None, Ask("What is not good enough today?")] = None
@@ -496,7 +361,7 @@ class UseCase:
     days_to_ship: Annotated[
         float | None, Ask("In how many days must it be in use?", "days", 0, above=True)
     ] = None
-    currency: Annotated[str, BeforeValidator(_currency)] = "USD"
+    currency: Annotated[str, BeforeValidator(currency_of)] = "USD"
     usd_rate: DatedRate | None = None
     fx: Annotated[str, BeforeValidator(_fx)] = ""
     incumbent: Incumbent | None = None
@@ -517,7 +382,7 @@ def choices(field: str) -> tuple[str, ...]:
     """The words to choose from, one or several; none where an answer is free."""
     kind = answer_type(field)
     kind = next(iter(typing.get_args(kind)), kind)
-    return tuple(word.value for word in kind) if isinstance(kind, type) and issubclass(kind, _Choice) else ()
+    return tuple(word.value for word in kind) if isinstance(kind, type) and issubclass(kind, Choice) else ()
 
 
 @functools.cache
