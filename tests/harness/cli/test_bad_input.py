@@ -94,7 +94,7 @@ def test_an_unknown_evalset_names_those_there_are(harness: Command) -> None:
 
 
 def test_neither_rows_nor_both(harness: Command, tickets: Path) -> None:
-    refused(harness("bakeoff", "--arms", "floor"), 2, "either an evalset or a file")
+    refused(harness("bakeoff", "--arms", "floor"), 2, "No rows are named", "--data FILE, --evalset NAME")
     refused(harness(*flags(tickets, "--evalset", "support-tickets")), 2, "either an evalset or a file")
 
 
