@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from advisor.errors import CaseError
+
 if TYPE_CHECKING:
     from advisor.base_models.catalogue import Catalogue
     from advisor.base_models.choice import Pick, Selection
+    from advisor.case import UseCase
 
 
 def models(  # noqa: PLR0913 - one parameter a flag
-    gpu: Annotated[str, typer.Option("--gpu", help="T4, L4, 3060, 4070, 4090, A10, A100-40, A100-80, H100.")],
+    case: Annotated[
+        Path | None,
+        typer.Argument(metavar="[CASE.yaml]", help="A use case: what it states need not be stated here."),
+    ] = None,
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", help="T4, L4, 3060, 4070, 4090, A10, A100-40, A100-80, H100.")
+    ] = None,
     licence: Annotated[
-        str, typer.Option("--licence", help="permissive, commercial (terms accepted) or research.")
-    ] = "commercial",
-    task: Annotated[str, typer.Option("--task", help="What an answer is.")] = "classification",
+        str | None,
+        typer.Option(
+            "--licence", help="permissive, commercial (terms accepted) or research. [default: commercial]"
+        ),
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="What an answer is. [default: classification]")
+    ] = None,
     method: Annotated[str, typer.Option("--method", help="qlora (4 bits) or lora (16 bits).")] = "qlora",
     tokens: Annotated[
         int | None, typer.Option("--tokens", min=1, help="Prompt and answer. [default: by task]")
@@ -37,13 +52,14 @@ def models(  # noqa: PLR0913 - one parameter a flag
     from advisor.base_models.choice import Method, ModelRequest, select
 
     catalogue = load_catalogue()
+    stated = {} if case is None else _stated(case)
     wish = ModelRequest(
-        gpu=find_gpu(catalogue.gpus, gpu),
-        policy=read_policy(licence),
-        task=find_task(catalogue.tasks, task),
+        gpu=find_gpu(catalogue.gpus, _needed_gpu(gpu or stated.get("gpu"))),
+        policy=read_policy(licence or stated.get("licence") or "commercial"),
+        task=find_task(catalogue.tasks, task or stated.get("task") or "classification"),
         method=find(tuple(Method), method, lambda m: m.value, "method"),
-        tokens=tokens,
-        languages=tuple(code.lower() for code in language or ()),
+        tokens=tokens or stated.get("tokens"),
+        languages=tuple(code.lower() for code in language or stated.get("languages") or ()),
         region=None if region is None else region.upper(),
     )
     selection = select(wish, catalogue)
@@ -52,6 +68,32 @@ def models(  # noqa: PLR0913 - one parameter a flag
         return
     for line in selection_lines(selection, catalogue, limit):
         typer.echo(line)
+
+
+def _stated(path: Path) -> dict[str, Any]:
+    """What a use case says of the model that is wanted; what it does not state is None."""
+    from advisor.case_file import load_case
+
+    case: UseCase = load_case(path)
+    sizes = (case.input_tokens, case.output_tokens)
+    return {
+        "gpu": case.hardware,
+        "licence": case.licence,
+        "task": case.task,
+        "tokens": None if None in sizes else sum(filter(None, sizes)),
+        "languages": tuple(dict.fromkeys(code.partition("-")[0] for code in case.languages or ())),
+    }
+
+
+def _needed_gpu(name: str | None) -> str:
+    if name is None or name.lower() == "none" or name.lower().startswith("cpu"):
+        raise CaseError(
+            "No GPU is named that is to hold the model.",
+            got="none" if name is None else name,
+            allowed="a GPU with --gpu, or as hardware in the use case",
+            run="advisor models --gpu L4",
+        )
+    return name
 
 
 def selection_lines(selection: Selection, catalogue: Catalogue, limit: int) -> list[str]:

@@ -27,6 +27,7 @@ from advisor.base_models.choice import Fit, Method, ModelRequest, judge_fit, mem
 from advisor.base_models.cli import models
 from advisor.base_models.vram import VramBasis, count_parameters
 from advisor.case import AnswerKind as AnswerKind
+from advisor.errors import CaseError
 
 DOCS = Path(__file__).parents[3] / "docs" / "base-models.md"
 
@@ -266,6 +267,23 @@ def test_the_command_explains_picks_and_refusals() -> None:
     assert "Memory is an estimate" in text
     assert "Qwen/Qwen3-4B: 4B, 40,960 tokens, Apache License 2.0; qlora" in text
     assert "meta-llama/Llama-3.2-3B-Instruct: licence: Llama 3.2 Community License" in text
+
+
+def test_what_a_use_case_states_need_not_be_stated_and_a_flag_goes_before_it(tmp_path: Path) -> None:
+    case = tmp_path / "case.yaml"
+    stated = "name: Fiches\ntask: extraction\nhardware: L4\nlicence: permissive\nlanguages: [german]\n"
+    case.write_text(f"{stated}input_tokens: 900\noutput_tokens: 100\n")
+    flags = ("--gpu", "L4", "--licence", "permissive", "--task", "extraction", "--language", "de")
+    assert run(str(case)) == run(*flags, "--tokens", "1000")
+    assert run(str(case), "--gpu", "T4") == run(*flags[2:], "--gpu", "T4", "--tokens", "1000")
+
+
+@pytest.mark.parametrize("stated", ["", "hardware: cpu-4\n", "hardware: none\n"])
+def test_without_a_gpu_there_is_nothing_to_fit(tmp_path: Path, stated: str) -> None:
+    case = tmp_path / "case.yaml"
+    case.write_text(f"name: Tickets\n{stated}")
+    with pytest.raises(CaseError, match="No GPU is named"):
+        run(str(case))
 
 
 def test_the_command_as_json_spells_out_sources_and_leaves_unknowns_null() -> None:
