@@ -109,7 +109,7 @@ def differences(comparisons: Sequence[Comparison], margin: float, metric: str) -
             low=found.difference.low,
             high=found.difference.high,
             colour=colour_of(found.a),
-            words=f"{points(found.difference.value)}: {relation_words(found.relation)}",
+            words=f"{points(found.difference.value)}: {relation_words(found.relation, drawn=True)}",
         )
         for found in comparisons
     )

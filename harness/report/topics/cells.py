@@ -45,18 +45,24 @@ _BASIS_WORDS = {
 }
 
 _RELATION = {
-    Relation.BETTER: "better",
-    Relation.WORSE: "worse",
-    Relation.EQUIVALENT: "the same, within the margin",
-    Relation.NON_INFERIOR: "not worse by the margin",
-    Relation.NON_SUPERIOR: "not better by the margin",
-    Relation.UNDECIDED: "not decided",
+    Relation.BETTER: ("better", ""),
+    Relation.WORSE: ("worse", ""),
+    Relation.EQUIVALENT: ("the same", ", within the margin"),
+    Relation.NON_INFERIOR: ("not worse", " by the margin"),
+    Relation.NON_SUPERIOR: ("not better", " by the margin"),
+    Relation.UNDECIDED: ("not decided", ""),
 }
+"""What an interval allows to say of the first of two arms, and what it is measured by."""
 
 
-def relation_words(relation: Relation | None) -> str:
-    """What an interval allows to say of the first of two arms."""
-    return MISSING if relation is None else _RELATION[relation]
+def relation_words(relation: Relation | None, *, drawn: bool = False) -> str:
+    """What an interval allows to say of the first of two arms.
+
+    Args:
+        drawn: the margin is drawn beside the words.
+    """
+    said, by = (MISSING, "") if relation is None else _RELATION[relation]
+    return said if drawn else said + by
 
 
 def columns(
