@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ import typer
 from advisor.errors import CaseError
 
 if TYPE_CHECKING:
-    from advisor.base_models.catalogue import Catalogue
+    from advisor.base_models.catalogue import Catalogue, Gpu
     from advisor.base_models.choice import Pick, Selection
     from advisor.case import UseCase
 
@@ -54,7 +55,7 @@ def models(  # noqa: PLR0913 - one parameter a flag
     catalogue = load_catalogue()
     stated = {} if case is None else _stated(case)
     wish = ModelRequest(
-        gpu=find_gpu(catalogue.gpus, _needed_gpu(gpu or stated.get("gpu"))),
+        gpu=find_gpu(catalogue.gpus, gpu) if gpu else _stated_gpu(case, stated.get("gpu"), catalogue),
         policy=read_policy(licence or stated.get("licence") or "commercial"),
         task=find_task(catalogue.tasks, task or stated.get("task") or "classification"),
         method=find(tuple(Method), method, lambda m: m.value, "method"),
@@ -85,15 +86,23 @@ def _stated(path: Path) -> dict[str, Any]:
     }
 
 
-def _needed_gpu(name: str | None) -> str:
-    if name is None or name.lower() == "none" or name.lower().startswith("cpu"):
+def _stated_gpu(path: Path | None, name: str | None, catalogue: Catalogue) -> Gpu:
+    """The GPU that a use case states.
+
+    Raises:
+        CaseError: if it states none, or one whose facts are not known here.
+    """
+    from advisor.base_models.catalogue import UnknownChoice, find_gpu
+
+    try:
+        return find_gpu(catalogue.gpus, name or "none")
+    except UnknownChoice as error:
         raise CaseError(
-            "No GPU is named that is to hold the model.",
-            got="none" if name is None else name,
-            allowed="a GPU with --gpu, or as hardware in the use case",
-            run="advisor models --gpu L4",
-        )
-    return name
+            "No GPU is named whose memory is known here.",
+            got=name or "none",
+            allowed=error.allowed,
+            run=shlex.join(("advisor", "models", *([str(path)] if path else []), "--gpu", "L4")),
+        ) from error
 
 
 def selection_lines(selection: Selection, catalogue: Catalogue, limit: int) -> list[str]:

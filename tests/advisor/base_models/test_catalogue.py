@@ -278,12 +278,13 @@ def test_what_a_use_case_states_need_not_be_stated_and_a_flag_goes_before_it(tmp
     assert run(str(case), "--gpu", "T4") == run(*flags[2:], "--gpu", "T4", "--tokens", "1000")
 
 
-@pytest.mark.parametrize("stated", ["", "hardware: cpu-4\n", "hardware: none\n"])
+@pytest.mark.parametrize("stated", ["", "hardware: cpu-4\n", "hardware: none\n", "hardware: A6000\n"])
 def test_without_a_gpu_there_is_nothing_to_fit(tmp_path: Path, stated: str) -> None:
     case = tmp_path / "case.yaml"
     case.write_text(f"name: Tickets\n{stated}")
-    with pytest.raises(CaseError, match="No GPU is named"):
+    with pytest.raises(CaseError, match="No GPU is named") as refused:
         run(str(case))
+    assert refused.value.run == f"advisor models {case} --gpu L4"
 
 
 def test_the_command_as_json_spells_out_sources_and_leaves_unknowns_null() -> None:
