@@ -241,6 +241,13 @@ def _not_earned(reason: Reason, words: RunWords) -> str:
     return f"{capital(_one(reason.arm, words))} would save {saved}; {outlay}, which {horizon} not earn back."
 
 
+def _references(results: BakeoffResults) -> str:
+    """That the fault may lie in the right answers, where the data say so."""
+    warned = {found.code for found in results.data.findings if found.severity == "warning"}
+    said = " State the right answers that are paragraphs in a few words: hardly any answer matches one."
+    return said if LONG_ANSWERS in warned else ""
+
+
 def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE) -> str:
     """What the next step is."""
     against, name = (
@@ -269,11 +276,7 @@ def step_action(step: NextStep, results: BakeoffResults, words: RunWords = BARE)
         case StepKind.FIX:
             if step.arm is None:
                 return "Add an option that answers, then run again."
-            fault = f"Fix this first: {name}, {against}."
-            if any(
-                found.code == LONG_ANSWERS and found.severity == "warning" for found in results.data.findings
-            ):
-                return f"{fault} State the right answers in a few words: most are too long to be matched."
+            fault = f"Fix this first: {name}, {against}.{_references(results)}"
             return f"{fault} More labelled examples or another model may do it."
         case StepKind.PRICE_ERRORS:
             return (
